@@ -1,0 +1,42 @@
+"""What stages and flows ask of the world; ``infra`` implements these, tests may pass others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """The present instant, with a time zone."""
+
+
+class Steps(Protocol):
+    """Runs named steps of a workflow. A durable implementation runs each finished step once, whatever dies in between."""
+
+    def run(self, name: str, do: Callable[[], str]) -> str:
+        """Run ``do`` unless a step of this name has finished in this workflow; return its result (a fact id or a short text)."""
+
+
+class Blobs(Protocol):
+    """Content-addressed files: the name of a blob is the SHA-256 of its bytes."""
+
+    def put(self, content: bytes) -> str:
+        """Store and return the digest; storing the same bytes again changes nothing."""
+
+    def get(self, digest: str) -> bytes:
+        """The bytes, checked against their digest.
+
+        Raises:
+            BundleError: HS401, missing or altered.
+        """
+
+
+class Progress(Protocol):
+    """Tells a person how long work is going; it never changes a result."""
+
+    def update(self, message: str, *, done: float | None = None) -> None:
+        """Say what is being done, and which share of it is (0 to 1)."""

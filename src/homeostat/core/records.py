@@ -1,0 +1,150 @@
+"""What stages hand to each other: frozen records, with no behaviour beyond what follows from their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file rows came from: path relative to the project, SHA-256 of its bytes, size and data rows."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContractReport:
+    """The outcome of a contract on a frame: ``good.height + quarantined.height`` is the number of rows that came in.
+
+    ``quarantined`` keeps every column and adds ``_rules`` (list of rule names) and ``_reasons`` (one text).
+    ``failures`` counts failing rows per rule.
+    """
+
+    good: pl.DataFrame
+    quarantined: pl.DataFrame
+    failures: Mapping[str, int]
+
+    @property
+    def rows(self) -> int:
+        """Rows that came in."""
+        return self.good.height + self.quarantined.height
+
+    @property
+    def broken_share(self) -> float:
+        """Share of rows that were quarantined; 0 when no row came in."""
+        return self.quarantined.height / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """A committed version of the curated table: Delta version, content digest, schema and the files it came from."""
+
+    table: str
+    version: int
+    rows: int
+    quarantined: int
+    digest: str
+    schema: Mapping[str, str]
+    contract: str
+    sources: tuple[SourceFile, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Three disjoint frames; with a time column in time order: train, then validation, then the sealed holdout."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    holdout: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One tried combination. ``value`` is the success metric on the validation rows, None when the trial failed."""
+
+    number: int
+    learner: str
+    window: str
+    params: Mapping[str, Any]
+    value: float | None
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A metric on some rows, with a bootstrap interval. ``segment`` is empty for all rows, else ``column=value``."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    rows: int
+    segment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate: what was measured, what was allowed, and a sentence."""
+
+    gate: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All gates of one validation; passed only when each gate is."""
+
+    results: tuple[GateResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when every gate passed."""
+        return all(result.passed for result in self.results)
+
+
+FindingKind = Literal["broken_rows", "null_rate", "input_drift", "prediction_drift", "target_drift", "performance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a window shows that the reference does not. ``effect`` is on the scale of the named statistic."""
+
+    kind: FindingKind
+    column: str
+    statistic: str
+    effect: float
+    p_value: float | None
+    detail: str
+
+
+Cause = Literal["healthy", "too_few_rows", "broken_data", "covariate_shift", "label_shift", "concept_change"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The most likely cause behind the findings of one window, in words and machine-readable."""
+
+    cause: Cause
+    reason: str
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the loop does next and why; ``allowed`` is False when the policy only observes or recommends."""
+
+    name: Literal["none", "quarantine", "retrain", "rollback", "ask"]
+    reason: str
+    allowed: bool = True

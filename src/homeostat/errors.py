@@ -1,0 +1,165 @@
+"""Every error Homeostat raises on purpose, and the codes that name them.
+
+    HomeostatError                 exit 1   a fault of ours, or the root of all others
+    ├── InputError                 exit 2   what the user gave is wrong
+    │   ├── CharterError                    the charter                     HS1xx
+    │   ├── DataError                       data, contract, source          HS2xx
+    │   ├── LearningError                   what cannot be learned          HS3xx
+    │   ├── BundleError                     a bundle that must not be used  HS4xx
+    │   ├── RequestError                    a request to a served model     HS5xx
+    │   └── ProjectError                    project, ledger, state, port    HS6xx
+    ├── Refusal                    exit 3   the answer is no                HS7xx
+    └── Unreachable                exit 4   a service does not answer       HS8xx
+
+A message says what was wrong, what was got, what is allowed; ``place`` says where and ``next_step`` what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+CODES: dict[str, str] = {
+    "HS001": "an internal fault: please report it with the printed detail",
+    "HS101": "the charter file is missing or cannot be read",
+    "HS102": "the charter is not valid YAML",
+    "HS103": "a clause the charter does not know",
+    "HS104": "a required clause is missing",
+    "HS105": "a clause has a value of the wrong type or outside what is allowed",
+    "HS106": "two clauses contradict each other",
+    "HS107": "the charter's version is newer than this program",
+    "HS112": "the success metric does not fit the task",
+    "HS113": "the value section does not fit the task",
+    "HS201": "a data file is missing or cannot be read",
+    "HS202": "a data file holds no rows",
+    "HS203": "a column named by the charter or contract is not in the data",
+    "HS204": "the target column is missing from the data",
+    "HS205": "a line of a data file cannot be parsed",
+    "HS206": "the contract file is missing or not valid",
+    "HS207": "too many rows break the contract; the whole delivery is refused",
+    "HS208": "the data's schema changed in a breaking way",
+    "HS209": "a file of this kind cannot be read",
+    "HS210": "labels cannot be joined to predictions",
+    "HS301": "the target has one class or one value only",
+    "HS302": "too few rows to split, train and judge",
+    "HS303": "no trial succeeded within the budget",
+    "HS304": "a column of this kind cannot be prepared",
+    "HS401": "the bundle is missing, damaged or altered",
+    "HS402": "the bundle's graph disagrees with the in-memory pipeline",
+    "HS403": "the bundle is of a format this program does not read",
+    "HS501": "the request body is not what this address expects",
+    "HS502": "a field of a row is missing, unknown or has a wrong value",
+    "HS503": "the request is over a limit",
+    "HS504": "no such model, version or address",
+    "HS505": "no model is promoted yet",
+    "HS601": "the folder is not a Homeostat project",
+    "HS602": "the project folder cannot be written",
+    "HS603": "another process holds the project's loop",
+    "HS604": "the port is in use",
+    "HS605": "no such fact, version or prediction in the ledger",
+    "HS606": "the ledger was written by a newer program",
+    "HS607": "the folder already holds something that would be overwritten",
+    "HS608": "a step of the lifecycle that must come first has not run",
+    "HS609": "a command-line value is not allowed",
+    "HS701": "a gate failed",
+    "HS702": "the goal is not feasible on this data",
+    "HS703": "nothing to roll back to",
+    "HS704": "an alarm is open",
+    "HS705": "the champion changed in between; nothing was moved",
+    "HS801": "a service does not answer",
+    "HS802": "the database does not answer",
+}
+
+
+class HomeostatError(Exception):
+    """A failure with a stable code; ``str(error)`` is the one line a person reads.
+
+    Args:
+        code: a key of ``CODES``.
+        message: what was wrong, what was got and what is allowed, in one sentence.
+        place: where: a clause, ``file:line``, a column, a row.
+        next_step: what the reader can do now.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, code: str, message: str, *, place: str = "", next_step: str = "") -> None:
+        if code not in CODES:
+            raise ValueError(f"unknown error code {code!r}; add it to homeostat.errors.CODES")
+        self.code = code
+        self.message = message
+        self.place = place
+        self.next_step = next_step
+        super().__init__(self.line())
+
+    def line(self) -> str:
+        """The error in one line: kind, code, place, message, next step."""
+        where = f" {self.place}" if self.place else ""
+        after = f"; {self.next_step}" if self.next_step else ""
+        text = f"{type(self).__name__}[{self.code}]{where}: {self.message}{after}"
+        return " ".join(text.split())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.code, self.message, self.place, self.next_step))
+
+
+def _rebuild(kind: type[HomeostatError], code: str, message: str, place: str, next_step: str) -> HomeostatError:
+    return kind(code, message, place=place, next_step=next_step)
+
+
+class InputError(HomeostatError):
+    """What the user gave is wrong."""
+
+    exit_code = 2
+
+
+class CharterError(InputError):
+    """The charter is wrong."""
+
+
+class DataError(InputError):
+    """A source, a data file, a contract or labels are wrong."""
+
+
+class LearningError(InputError):
+    """The data cannot be learned from as asked."""
+
+
+class BundleError(InputError):
+    """A bundle must not be used."""
+
+
+class RequestError(InputError):
+    """A request to a served model is wrong.
+
+    ``status`` is the HTTP status; ``fields`` lists one mapping per bad field (``row``, ``field``, ``got``, ``allowed``).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        fields: tuple[dict[str, object], ...] = (),
+        place: str = "",
+        next_step: str = "",
+    ) -> None:
+        super().__init__(code, message, place=place, next_step=next_step)
+        self.status = status
+        self.fields = fields
+
+
+class ProjectError(InputError):
+    """The project's folder, ledger, lease or a local resource is not usable as asked."""
+
+
+class Refusal(HomeostatError):
+    """The answer is no: a gate failed, the goal is not feasible, an alarm is open."""
+
+    exit_code = 3
+
+
+class Unreachable(HomeostatError):
+    """A service or database does not answer."""
+
+    exit_code = 4

@@ -1,0 +1,204 @@
+"""The fitted plan: raw inputs, a list of typed nodes in the order they run, and the decision.
+
+A node reads named blocks and writes one. A block is a float64 array ``(n_rows, width)``; NaN is null. Two blocks come from the
+decoder: ``numbers`` (one column per number, boolean or timestamp input; timestamps are seconds since 1970-01-01 UTC)
+and ``codes`` (one int64 column per category input: 0 is null, 1..K the vocabulary in order, K+1 never seen).
+What each node means is defined once, in ``interpret``; ``onnx`` compiles the same meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homeostat.core.sections import Kind, TaskType
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Part = Literal["hour", "weekday", "day", "month", "yearday"]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A raw column as callers name it. ``vocabulary`` is for categories: the texts seen in training, in code order."""
+
+    name: str
+    kind: Kind
+    vocabulary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """Columns of the ``numbers`` input, in the given order: width = len(columns)."""
+
+    out: str
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """Row ``code`` of a table, for one column of ``codes``: one-hot, ordinal, frequency and target encodings alike.
+
+    ``table`` is (K + 2, width): null first, then the vocabulary, then never seen.
+    """
+
+    out: str
+    column: int
+    table: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatePart:
+    """A calendar part of timestamps: hour 0-23 with fraction dropped, weekday 0 = Monday, day 1-31, month 1-12, yearday 1-366."""
+
+    out: str
+    source: str
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cycle:
+    """Sine, then cosine, of 2 pi x / period: width doubles (all sines, then all cosines)."""
+
+    out: str
+    source: str
+    period: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Impute:
+    """NaN replaced by a value per column."""
+
+    out: str
+    source: str
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Indicator:
+    """1.0 where the source is NaN, else 0.0."""
+
+    out: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """(x - offset) / divisor, per column."""
+
+    out: str
+    source: str
+    offset: Floats
+    divisor: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """x limited to [low, high], per column; NaN stays NaN."""
+
+    out: str
+    source: str
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Concat:
+    """Blocks side by side."""
+
+    out: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """x @ weights + bias: weights (width, k), bias (k,). The source must hold no NaN."""
+
+    out: str
+    source: str
+    weights: Floats
+    bias: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """A sum of regression trees plus a bias; k = len(bias) outputs.
+
+    Split node i goes to its *true* child when ``x[feature[i]] <= threshold[i]``, or when x is NaN and ``nan_true[i]``.
+    A child c is a split node when ``c >= 0`` and leaf ``-c - 1`` otherwise; the same holds for ``roots``. Leaf j adds
+    ``leaf_value[j]`` to output ``leaf_target[j]``.
+    """
+
+    out: str
+    source: str
+    roots: Ints
+    feature: Ints
+    threshold: Floats
+    nan_true: NDArray[np.bool_]
+    true_child: Ints
+    false_child: Ints
+    leaf_value: Floats
+    leaf_target: Ints
+    bias: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """The same values in every row: width = len(values)."""
+
+    out: str
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """From raw scores to the scale of answers.
+
+    ``sigmoid``: width 1 becomes (1 - p, p). ``softmax``: rows sum to 1. ``exp``: e to the x. ``identity``: unchanged.
+    """
+
+    out: str
+    source: str
+    kind: Literal["identity", "sigmoid", "softmax", "exp"]
+
+
+Node = Numbers | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Concat | Linear | Trees | Constant | Link
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preparation:
+    """The front half of a plan: from raw inputs to one block of features, named column by column."""
+
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    features: tuple[str, ...]
+
+    @property
+    def out(self) -> str:
+        """The block that holds the features: the last node's."""
+        return self.nodes[-1].out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A whole model: raw inputs in, scores out, and for classes the decision.
+
+    Scores are the last node's block: (n_rows, 1) for regression; (n_rows, n_classes) for classes, rows sum to 1, columns in the
+    order of ``classes``. Binary: ``classes`` is (negative, positive) and the decision is positive when its score is
+    at least ``threshold``. Multiclass: the decision is the first largest score.
+    """
+
+    task: TaskType
+    target: str
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    classes: tuple[str, ...] = ()
+    threshold: float = 0.5
+
+    @property
+    def out(self) -> str:
+        """The block that holds the scores: the last node's."""
+        return self.nodes[-1].out
