@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "HS607": "the folder already holds something that would be overwritten",
     "HS608": "a step of the lifecycle that must come first has not run",
     "HS609": "a command-line value is not allowed",
+    "HS610": "the ledger's address or file is not a ledger, or is damaged",
     "HS701": "a gate failed",
     "HS702": "the goal is not feasible on this data",
     "HS703": "nothing to roll back to",
@@ -67,6 +68,7 @@ CODES: dict[str, str] = {
     "HS705": "the champion changed in between; nothing was moved",
     "HS801": "a service does not answer",
     "HS802": "the database does not answer",
+    "HS803": "work did not end in the time given",
 }
 
 
@@ -99,7 +101,7 @@ class HomeostatError(Exception):
         return " ".join(text.split())
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.code, self.message, self.place, self.next_step))
+        return (_rebuild, (type(self), self.code, self.message, self.place, self.next_step), self.__dict__)
 
 
 def _rebuild(kind: type[HomeostatError], code: str, message: str, place: str, next_step: str) -> HomeostatError:
@@ -113,7 +115,11 @@ class InputError(HomeostatError):
 
 
 class CharterError(InputError):
-    """The charter is wrong."""
+    """The charter is wrong. ``others`` holds what else is wrong in the same file, in the order of its lines."""
+
+    def __init__(self, code: str, message: str, *, others: tuple[CharterError, ...] = (), place: str = "", next_step: str = "") -> None:
+        super().__init__(code, message, place=place, next_step=next_step)
+        self.others = others
 
 
 class DataError(InputError):

@@ -1,1 +1,1 @@
-"""app."""
+"""What people and machines touch: the command line, the prediction server, the demonstration."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
+
+
+# Columns that say where a row came from: the source file, and the line (CSV) or row (Parquet) in it, counted from 1.
+PROVENANCE = ("_source", "_line")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ def _duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
-        raise ValueError("write a number and a unit in quotes, such as 30m, 6h, 14d or 2w")
+        # pydantic reports a ValueError as the clause's error; a TypeError would pass through it.
+        raise ValueError("write a number and a unit, such as 30m, 6h, 14d or 2w")  # noqa: TRY004
     return parse_duration(value)
 
 
@@ -42,11 +43,15 @@ class Section(BaseModel):
 
 
 class Stakeholder(Section):
+    """A person with a say."""
+
     name: str = Field(min_length=1)
     role: Literal["owner", "approver", "user", "developer"]
 
 
 class Scale(Section):
+    """Traffic to expect."""
+
     requests_per_second: float = Field(default=1.0, gt=0, description="expected traffic")
     peak_requests_per_second: float | None = Field(default=None, gt=0)
 
@@ -139,6 +144,8 @@ class Preparation(Section):
 
 
 class Budget(Section):
+    """How long a search may take: seconds, a number of trials, or whichever comes first."""
+
     seconds: float | None = Field(default=30.0, gt=0)
     trials: int | None = Field(default=None, gt=0)
 
@@ -149,7 +156,9 @@ class Learning(Section):
     learners: tuple[Literal["naive", "linear", "lightgbm"], ...] = Field(default=("naive", "linear", "lightgbm"), min_length=1)
     budget: Budget = Budget()
     seed: int = 0
-    windows: tuple[Window, ...] = Field(default=(Window(),), min_length=1, description="training windows that compete on the validation rows")
+    windows: tuple[Window, ...] = Field(
+        default=(Window(),), min_length=1, description="training windows that compete on the validation rows"
+    )
 
 
 class Deploy(Section):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from homeostat.core.sections import Task
 from homeostat.errors import DataError, LearningError
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
+
+    from homeostat.core.sections import Task
 
 
 def text_of(value: Any) -> str:
@@ -31,11 +32,9 @@ def texts(series: pl.Series) -> pl.Series:
     """The whole column by the rule of ``text_of``; nulls and NaN stay null."""
     import polars as pl
 
-    if series.dtype.is_float():
-        whole = series.is_not_nan() & (series == series.round(0)) & (series.abs() < 1e15)
-        as_int = series.set(~whole.fill_null(False), None).cast(pl.Int64).cast(pl.String)
-        as_text = series.fill_nan(None).cast(pl.String)
-        return as_int.fill_null(as_text)
+    if series.dtype.is_float() or series.dtype.is_temporal() or series.dtype.is_decimal():
+        known = series.fill_nan(None).unique().drop_nulls() if series.dtype.is_float() else series.unique().drop_nulls()
+        return series.replace_strict(known, [text_of(value) for value in known.to_list()], default=None, return_dtype=pl.String)
     return series.cast(pl.String)
 
 
@@ -51,7 +50,9 @@ def classes_of(series: pl.Series, task: Task) -> tuple[str, ...]:
     found = sorted(set(texts(series).drop_nulls().to_list()))
     if len(found) < 2 or (task.type == "binary" and len(found) != 2):
         wanted = "exactly two classes" if task.type == "binary" else "at least two classes"
-        raise LearningError("HS301", f"got {len(found)} ({', '.join(found[:5])}); a {task.type} task needs {wanted}", place=f"column {task.target!r}")
+        raise LearningError(
+            "HS301", f"got {len(found)} ({', '.join(found[:5])}); a {task.type} task needs {wanted}", place=f"column {task.target!r}"
+        )
     if task.type == "binary":
         positive = text_of(task.positive) if task.positive is not None else found[1]
         if positive not in found:

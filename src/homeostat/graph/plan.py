@@ -9,12 +9,15 @@ What each node means is defined once, in ``interpret``; ``onnx`` compiles the sa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homeostat.core.sections import Kind, TaskType
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homeostat.core.sections import Kind, TaskType
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +31,16 @@ class Input:
     name: str
     kind: Kind
     vocabulary: tuple[str, ...] = ()
+
+
+def number_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """The inputs behind the columns of ``numbers``, in column order."""
+    return tuple(each for each in inputs if each.kind != "category")
+
+
+def category_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """The inputs behind the columns of ``codes``, in column order."""
+    return tuple(each for each in inputs if each.kind == "category")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

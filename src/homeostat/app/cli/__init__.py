@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: one file per command, loaded only when that command runs."""

@@ -1,1 +1,1 @@
-"""rest."""
+"""The prediction server: raw ASGI on uvicorn. It loads no training library, no data frames and no control plane."""

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Sets everything up and runs it: ./do demo | ./do test | ./do <any homeostat command>. Needs Python 3.11+ and a shell.
+set -eu
+cd_to=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+caller=$(pwd)
+
+python=""
+for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
+  if command -v "$name" >/dev/null 2>&1 && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    python=$(command -v "$name")
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  echo "./do needs Python 3.11 or newer on the PATH; got $(python3 --version 2>&1 || true). Install it, or name it: PYTHON=/path/to/python3 ./do ${1:-demo}" >&2
+  exit 2
+fi
+
+cd "$cd_to"
+export UV_PYTHON_DOWNLOADS=never
+if command -v uv >/dev/null 2>&1; then
+  uv=uv
+else
+  if [ ! -x .uv/bin/uv ]; then
+    echo "setting up: uv in .uv/" >&2
+    "$python" -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+  fi
+  uv=.uv/bin/uv
+fi
+started=$(date +%s)
+"$uv" sync --quiet --locked --compile-bytecode --python "$python" >&2
+ended=$(date +%s)
+echo "installed from the lock in $((ended - started)) s" >&2
+unset PYTHONDONTWRITEBYTECODE
+
+case "${1:-help}" in
+  test)
+    shift
+    exec sh ./tests/run.sh "$@"
+    ;;
+  help) exec .venv/bin/homeostat --help ;;
+  *)
+    cd "$caller"
+    exec "$cd_to/.venv/bin/homeostat" "$@"
+    ;;
+esac

@@ -1,0 +1,45 @@
+"""``homeostat ingest``: source files, contract, quarantine, one dataset version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _ingest(project: Path) -> Answer:
+    from homeostat.flow.ingest import ingest
+    from homeostat.flow.project import open_project
+
+    with open_project(project) as opened:
+        progress = StderrProgress()
+        dataset = ingest(opened, progress)
+        progress.close()
+        deliveries = [opened.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+        refused = [d for d in deliveries if d.body["status"] == "refused"]
+        keys = ("path", "rows", "good", "quarantined", "status")
+        rows = [[str(d.body[key]) for key in keys] for d in deliveries]
+        body = dataset.body
+        lines = [
+            *table(rows, keys),
+            f"{dataset.id}: {body['rows']} rows as version {body['version']} of table {body['table']}, digest {str(body['digest'])[:12]}",
+            *(f"refused {d.body['path']}: {_why(d.body['failures'])}" for d in refused),
+        ]
+        data = {
+            "dataset": dataset.id,
+            "rows": body["rows"],
+            "quarantined_rows": body["quarantined"],
+            "digest": body["digest"],
+            "refused": [d.body["path"] for d in refused],
+        }
+    return Answer(data, lines, exit_code=3 if refused else 0)
+
+
+def _why(failures: dict[str, int]) -> str:
+    return ", ".join(f"{rule} in {count} rows" for rule, count in sorted(failures.items(), key=lambda item: -item[1])[:4])
+
+
+command = lifecycle_command("ingest", "Read the source, check the contract, quarantine bad rows, commit a dataset version.")(_ingest)

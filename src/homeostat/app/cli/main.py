@@ -1,0 +1,111 @@
+"""The ``homeostat`` program: finds the command, turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 a fault of ours, 2 the user's input is wrong, 3 the answer is no, 4 a service is unreachable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from homeostat import __version__
+from homeostat.errors import HomeostatError
+
+# The order is the order of a model's life, which is how `--help` lists them.
+COMMANDS: dict[str, str] = {
+    "demo": "Run the whole lifecycle and its loop on bundled real data.",
+    "init": "Write a commented charter inferred from data.",
+    "check": "Validate the charter and say whether the goal is feasible.",
+    "ingest": "Read the source, check the contract, commit a dataset version.",
+    "profile": "Show what the data looks like, column by column.",
+    "train": "Search for the best model under the budget.",
+    "evaluate": "Judge the candidate on the sealed holdout.",
+    "validate": "Put the candidate through the gates and register it.",
+    "promote": "Make a validated version the champion.",
+    "approve": "Approve a version that waits for a person.",
+    "rollback": "Put the previous champion back.",
+    "run": "Do stages 1 to 8 in one go; repeat only what changed.",
+    "serve": "Serve the champion over HTTP.",
+    "score": "Score a file in one batch.",
+    "export": "Write the model for use elsewhere.",
+    "labels": "Take in labels that arrived late.",
+    "monitor": "Evaluate the windows that are due.",
+    "operate": "Run the loop: watch, diagnose, repair.",
+    "trace": "Walk from a prediction back to its data, code and approver.",
+    "history": "List what happened, newest first.",
+    "show": "Show one fact and what it is connected to.",
+}
+
+
+class LifecycleGroup(click.Group):
+    """Loads a command's module only when it is asked for; ``--help`` loads none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands in the order of a model's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"homeostat.app.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list for ``--help``, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LifecycleGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="homeostat")
+def cli() -> None:
+    """Homeostat keeps a machine-learning model inside its goals."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    asked = sys.argv[1:] if arguments is None else arguments
+    try:
+        left_with = cli.main(args=asked, prog_name="homeostat", standalone_mode=False)
+        return left_with if isinstance(left_with, int) else 0
+    except BrokenPipeError:
+        sys.stderr.close()
+    except Exception as error:
+        if os.environ.get("HOMEOSTAT_DEBUG"):
+            raise
+        line, told, code = explain(error)
+        return fail(line, told, code, as_json="--json" in asked)
+    return 0
+
+
+def explain(error: Exception) -> tuple[str, dict[str, str], int]:
+    """An error as one line for people, a mapping for programs, and the exit code."""
+    if isinstance(error, HomeostatError):
+        told = {"code": error.code, "message": error.message, "place": error.place, "next_step": error.next_step}
+        return error.line(), told, error.exit_code
+    if isinstance(error, click.Abort):
+        return "interrupted; run the same command again to go on", {"code": "interrupted"}, 130
+    if isinstance(error, click.ClickException):
+        usage = " ".join(error.format_message().split())
+        return f"ProjectError[HS609]: {usage}; see `homeostat --help`", {"code": "HS609", "message": usage}, 2
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    line = f"HomeostatError[HS001]: a fault of ours: {text}; set HOMEOSTAT_DEBUG=1 for the whole trace and report it"
+    return line, {"code": "HS001", "message": text}, 1
+
+
+def fail(line: str, error: dict[str, str], exit_code: int, *, as_json: bool) -> int:
+    """Say what went wrong: one line on stderr, and with ``--json`` the error on stdout."""
+    click.echo(line, err=True)
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"ok": False, "error": error}))
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

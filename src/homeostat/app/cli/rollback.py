@@ -1,0 +1,29 @@
+"""``homeostat rollback``: the previous champion serves again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.app.cli.output import Answer, lifecycle_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.option("--reason", default="asked for", help="Why, for the record.")
+def _rollback(project: Path, reason: str) -> Answer:
+    from homeostat.flow.project import open_project
+    from homeostat.flow.registry import champion
+    from homeostat.flow.validate import rollback
+
+    with open_project(project) as opened:
+        moved = rollback(opened, reason=reason)
+        now = champion(opened)
+        number = now.number if now else 0
+        lines = [f"version {number} is the champion again ({moved.id}); a running server follows within a second"]
+    return Answer({"rollback": moved.id, "version": number, "from": moved.body["from"]}, lines)
+
+
+command = lifecycle_command("rollback", "Put the previous champion back.")(_rollback)

@@ -1,0 +1,31 @@
+"""``homeostat serve``: the champion over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from homeostat.app.cli.output import Answer, lifecycle_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.option("--host", default=None, help="By default the charter's deploy.host.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=None, help="By default the charter's deploy.port; 0 takes a free one.")
+def _serve(project: Path, host: str | None, port: int | None) -> Answer:
+    from homeostat.app.rest.project import serve_project
+
+    counts = serve_project(project, host=host, port=port, ready=_ready)
+    return Answer(counts, [f"stopped; {counts['predictions']} predictions are in the log"])
+
+
+def _ready(url: str, name: str, version: int | None) -> None:
+    click.echo(json.dumps({"event": "ready", "url": url, "model": name, "version": version}))
+    state = f"{name} version {version}" if version else f"{name}: no version is promoted yet; it will be served as soon as one is"
+    click.echo(f"serving {state} on {url}  (POST {url}/predict, Ctrl-C ends)", err=True)
+
+
+command = lifecycle_command("serve", "Serve the champion over HTTP; follows promotions and rollbacks by itself.")(_serve)

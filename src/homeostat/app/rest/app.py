@@ -1,0 +1,59 @@
+"""The ASGI application: one request in, one reply out, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from homeostat.app.rest.protocol import ClientGoneError, error_reply
+from homeostat.app.rest.routes import dispatch, find_route
+from homeostat.errors import HomeostatError, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from homeostat.app.rest.protocol import Message, Receive, Reply, Send
+    from homeostat.app.rest.routes import Route
+    from homeostat.app.rest.service import Service
+
+
+def make_app(service: Service) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+    """The application that serves this state."""
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        route = find_route(scope["path"])
+        try:
+            reply = await _reply(service, route, scope, receive, started)
+        except ClientGoneError:
+            service.metrics.observe(route.name if route else "none", 499, time.perf_counter() - started)
+            return
+        service.metrics.observe(route.name if route else "none", reply.status, time.perf_counter() - started)
+        await reply.send(send)
+
+    return app
+
+
+async def _reply(service: Service, route: Route | None, scope: Message, receive: Receive, started: float) -> Reply:
+    plain = scope["path"].startswith("/v2")
+    try:
+        return await dispatch(service, route, scope, receive, started)
+    except HomeostatError as error:
+        reply = error_reply(error, plain=plain)
+        if reply.status == 405 and route is not None:
+            return replace(reply, headers=((b"allow", route.method.encode()),))
+        return reply
+    except asyncio.CancelledError:  # the server stops and this request's body never came
+        return error_reply(RequestError("HS503", "the server is stopping", status=503), plain=plain)
+    except ClientGoneError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the last resort: said in full on stderr, answered as a fault of ours
+        sys.stderr.write("HomeostatError[HS001]: a fault of ours while answering a request\n" + traceback.format_exc())
+        fault = HomeostatError("HS001", f"a fault of ours ({type(error).__name__}); the server's stderr has the detail")
+        return error_reply(fault, plain=plain)

@@ -1,0 +1,108 @@
+"""``POST /predict``: rows of named fields in, one answer per row out.
+
+The body is one row (an object), a list of rows, or ``{"rows": [...]}``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from homeostat.app.rest.answering import answer
+from homeostat.app.rest.protocol import Reply, json_reply, read_json_body
+from homeostat.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homeostat.app.rest.protocol import Message, Receive
+    from homeostat.app.rest.service import Service
+
+SHAPES = 'an object of named fields, a list of them, or {"rows": [...]}'
+_decode = msgspec.json.Decoder().decode
+
+
+async def predict(service: Service, scope: Message, receive: Receive, started: float) -> Reply:
+    """Answer ``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``.
+
+    Raises:
+        RequestError: anything about the request that is not right.
+    """
+    slot = service.serving()
+    rows = parse_rows(await read_json_body(scope, receive, service.limits), slot.manifest.accepted())
+    answered = await answer(service, slot, rows, started)
+    predictions = [
+        {"id": name, **{key: value for key, value in msgspec.structs.asdict(found).items() if value is not None}}
+        for name, found in zip(answered.ids, answered.answers, strict=True)
+    ]
+    return json_reply({"model": service.name, "version": slot.version, "request": answered.request, "predictions": predictions})
+
+
+def decode_json(body: bytes) -> Any:
+    """The body as JSON.
+
+    Raises:
+        RequestError: HS501 (400), not JSON (NaN and Infinity are not), not UTF-8, or nested too deep.
+    """
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RequestError("HS501", f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RequestError("HS501", "the body is not allowed: it is nested too deep") from error
+
+
+def parse_rows(body: bytes, accepted: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a body; what is in them is for the decoder to judge.
+
+    Raises:
+        RequestError: HS501, not one of the three shapes, or an object that names a field twice.
+    """
+    value = decode_json(body)
+    wrapped = isinstance(value, dict) and isinstance(value.get("rows"), list) and "rows" not in accepted
+    if wrapped and len(value) > 1:
+        others = sorted(name for name in value if name != "rows")
+        raise RequestError("HS501", f'got {others[:5]} beside "rows"; allowed: {SHAPES}', status=422)
+    rows = value["rows"] if wrapped else [value] if isinstance(value, dict) else value
+    if not isinstance(rows, list):
+        raise RequestError("HS501", f"got {_json_kind(value)}; allowed: {SHAPES}", status=422)
+    for at, row in enumerate(rows):
+        if not isinstance(row, dict):
+            field = {"row": at, "field": "", "got": _json_kind(row), "allowed": "an object of named fields"}
+            raise RequestError(
+                "HS502", f"got {_json_kind(row)}; allowed: an object of named fields", status=422, fields=(field,), place=f"row {at}"
+            )
+    _refuse_duplicates(body, rows, wrapped=wrapped)
+    return rows
+
+
+def _json_kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _refuse_duplicates(body: bytes, rows: list[dict[str, Any]], *, wrapped: bool) -> None:
+    """An object that names a field twice has lost a value while parsing; which one was meant nobody knows.
+
+    Each name in the body comes with a colon, so more colons than the rows explain are a reason to look closely.
+    """
+    explained = sum(map(len, rows)) + wrapped
+    colons = body.count(b":")
+    if colons != explained:
+        explained += sum(
+            name.count(":") + (value.count(":") if isinstance(value, str) else 0) for row in rows for name, value in row.items()
+        )
+    if colons != explained or b"\\u003" in body:
+        json.loads(body, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add is None
+        field = {"field": twice, "row": 0, "got": "the field twice", "allowed": "each field once"}
+        raise RequestError("HS501", f"got field {twice[:80]!r} twice in one object; allowed: once", fields=(field,))
+    return value

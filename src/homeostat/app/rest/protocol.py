@@ -1,0 +1,126 @@
+"""HTTP as the server sees it: a request, a reply, reading a body within limits, and what an error looks like."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from homeostat.errors import HomeostatError, ProjectError, RequestError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+JSON = b"application/json"
+encode_json = msgspec.json.Encoder().encode
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was whole: nobody is left to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may be: bytes of its body, rows in it, and seconds the body may take to arrive."""
+
+    max_body_bytes: int = 8 << 20
+    max_rows: int = 10_000
+    body_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: status, whole body, and its content type."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def send(self, send: Send) -> None:
+        """Write it."""
+        head = [(b"content-type", self.content_type), (b"content-length", str(len(self.body)).encode()), *self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": head})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def json_reply(value: Any, status: int = 200) -> Reply:
+    """A JSON answer."""
+    return Reply(status, encode_json(value))
+
+
+def error_reply(error: HomeostatError, *, plain: bool) -> Reply:
+    """An error as JSON: ``{"error": {"code", "message", "fields"}}``, or with ``plain`` (the V2 protocol) ``{"error": text}``."""
+    status = error.status if isinstance(error, RequestError) else 503 if isinstance(error, ProjectError) else 500
+    fields = list(error.fields) if isinstance(error, RequestError) else []
+    where = f"{error.place}: " if error.place else ""
+    after = f"; {error.next_step}" if error.next_step else ""
+    message = f"{where}{error.message}{after}"
+    if plain:
+        listed = "".join(f"; row {f['row']} {f['field']}: got {f['got']}, allowed {f['allowed']}" for f in fields[1:])
+        return json_reply({"error": f"{error.code}: {message}{listed}"}, status)
+    return json_reply({"error": {"code": error.code, "message": message, "fields": fields}}, status)
+
+
+async def read_json_body(scope: Message, receive: Receive, limits: Limits) -> bytes:
+    """The whole body of a request that says it is JSON, or says nothing.
+
+    Raises:
+        RequestError: HS501 (415) another content type or encoding; HS503 (413) too large, (408) too slow; HS501 (400) empty.
+        ClientGoneError: the connection closed first.
+    """
+    _check_headers(scope["headers"], limits)
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGoneError
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _read_rest(body, receive, limits)
+    if len(body) > limits.max_body_bytes:
+        raise _too_large(limits)
+    if not body:
+        raise RequestError("HS501", "got an empty body; allowed: JSON")
+    return body
+
+
+async def _read_rest(first: bytes, receive: Receive, limits: Limits) -> bytes:
+    parts, size = [first], len(first)
+    try:
+        async with asyncio.timeout(limits.body_timeout_s):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise ClientGoneError
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limits.max_body_bytes:
+                    raise _too_large(limits)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise RequestError("HS503", f"the body did not arrive within {limits.body_timeout_s:g} s", status=408) from None
+
+
+def _check_headers(headers: list[tuple[bytes, bytes]], limits: Limits) -> None:
+    for name, value in headers:
+        if name == b"content-type":
+            kind, _, parameters = value.lower().partition(b";")
+            charset = parameters.partition(b"charset=")[2].strip(b' "')
+            if kind.strip() != JSON or charset not in (b"", b"utf-8", b"utf8"):
+                got = value.decode("latin-1")[:80]
+                raise RequestError("HS501", f"got content type {got!r}; allowed: application/json in UTF-8", status=415)
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            got = value.decode("latin-1")[:40]
+            raise RequestError("HS501", f"got content encoding {got!r}; allowed: none", status=415)
+        elif name == b"content-length" and int(value) > limits.max_body_bytes:
+            raise _too_large(limits)
+
+
+def _too_large(limits: Limits) -> RequestError:
+    return RequestError(
+        "HS503", f"the body is larger than {limits.max_body_bytes} bytes", status=413, next_step="send the rows in several requests"
+    )

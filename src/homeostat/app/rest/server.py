@@ -1,0 +1,184 @@
+"""Runs the application: binds the port, follows the registry, swaps models while serving, drains on a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from homeostat.app.rest.app import make_app
+from homeostat.app.rest.protocol import Limits
+from homeostat.app.rest.service import Current, Service, Slot
+from homeostat.errors import HomeostatError, ProjectError
+from homeostat.serving.predictor import Predictor
+
+if TYPE_CHECKING:
+    from homeostat.infra.predictions import PredictionLog
+
+Resolve = Callable[[], Current | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Where and what to serve. ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way."""
+
+    name: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    limits: Limits = field(default_factory=Limits)
+    poll_s: float = 0.25
+    drain_s: int = 10
+
+
+def announce(url: str) -> None:
+    """Write ``{"event": "ready", "url": ...}`` as one line on stdout."""
+    sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
+    sys.stdout.flush()
+
+
+def serve(
+    settings: ServeSettings,
+    resolve: Resolve,
+    log: PredictionLog,
+    *,
+    on_ready: Callable[[str], None] = announce,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or ``stop``; requests under way are finished first. The caller closes the log.
+
+    ``resolve`` says what should serve; it is asked every ``poll_s`` seconds, and a change is loaded beside the running model and
+    put in its place. When it raises, the last good model goes on serving and the problem shows in ``/v2/health``.
+
+    Raises:
+        ProjectError: HS604, the port is in use; HS609, the address cannot be used.
+        HomeostatError: what ``resolve`` or loading the first model raises.
+    """
+    service = Service(settings.name, log, settings.limits)
+    listener = bind(settings.host, settings.port)
+    with contextlib.closing(listener), service.workers:
+        follow(service, resolve())
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        config = uvicorn.Config(
+            make_app(service),
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,  # longer than clients keep idle connections, so that it is not us who closes under a request
+            timeout_graceful_shutdown=settings.drain_s,
+        )
+        server = _Server(config, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
+        stop = stop or threading.Event()
+        follower = threading.Thread(target=_follow, args=(service, resolve, settings.poll_s, stop, server), name="follower", daemon=True)
+        with _signals_kept():
+            follower.start()
+            try:
+                server.run(sockets=[listener])
+            finally:
+                stop.set()
+                follower.join()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket that does not listen yet.
+
+    Raises:
+        ProjectError: HS604, the port is in use; HS609, the host or port cannot be used.
+    """
+    place = f"{host}:{port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ProjectError(
+            "HS609", f"the address cannot be used: {error.strerror}", place=place, next_step="give another --host or --port"
+        ) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)  # here, not later in the event loop: of two servers that start together, one must be refused
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ProjectError(
+                "HS604", "another program listens there", place=place, next_step="stop it, or give another --port"
+            ) from error
+        raise ProjectError(
+            "HS609", f"the address cannot be used: {error.strerror}", place=place, next_step="give another --host or --port"
+        ) from error
+    return listener
+
+
+def follow(service: Service, current: Current | None) -> bool:
+    """Put what should serve in the slot if it is not there yet; True when the slot changed. None keeps what serves.
+
+    Raises:
+        BundleError: the bundle must not be used; the slot is as before.
+    """
+    slot = service.slot
+    if current is None or (slot is not None and (slot.version, slot.digest) == (current.version, current.digest)):
+        return False
+    if slot is not None and slot.digest == current.digest:
+        service.slot = Slot(slot.predictor, current.version, current.digest)
+    else:
+        service.slot = Slot(Predictor(current.load()), current.version, current.digest)
+    service.swaps += slot is not None
+    return True
+
+
+def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.Event, server: uvicorn.Server) -> None:
+    while not stop.wait(poll_s):
+        try:
+            follow(service, resolve())
+            problem = ""
+        except HomeostatError as error:
+            problem = error.line()
+        except Exception as error:  # noqa: BLE001  # recorded: a registry that is away must not take the server with it
+            problem = f"{type(error).__name__}: {error}"
+        if problem and problem != service.problem:
+            sys.stderr.write(f"homeostat serve: the last good model goes on serving: {problem}\n")
+        service.problem = problem
+    server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling when it accepts requests."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep signals ours: uvicorn raises a caught signal again after draining, and the process would die of it before closing its log."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

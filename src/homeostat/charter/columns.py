@@ -1,0 +1,63 @@
+"""The columns a charter names, held against the columns the data has."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from homeostat.charter.violations import Loc, clause, shown
+from homeostat.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from homeostat.charter.schema import Charter
+
+
+def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
+    """Every column the charter names, with the clause that names it; the target first."""
+    yield ("task", "target"), charter.task.target
+    if charter.task.time is not None:
+        yield ("task", "time"), charter.task.time
+    lists = {
+        ("task", "entity"): charter.task.entity,
+        ("task", "leave_out"): charter.task.leave_out,
+        ("success", "segments"): charter.success.segments,
+    }
+    for loc, columns in lists.items():
+        yield from (((*loc, index), column) for index, column in enumerate(columns))
+    yield from ((("preparation", "types", column), column) for column in charter.preparation.types)
+
+
+def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "") -> None:
+    """Return when the data has every column the charter names. ``place`` says which data: a file's name.
+
+    Raises:
+        DataError: HS204, the target is missing; HS203, another column is. Clause, column and near names of the first are
+            in the message; the other clauses are listed behind it.
+    """
+    missing = [(loc, name) for loc, name in named_columns(charter) if name not in columns]
+    if not missing:
+        return
+    loc, name = missing[0]
+    others = ", ".join(f"{clause(at)} {shown(column)}" for at, column in missing[1:6])
+    raise DataError(
+        "HS204" if loc == ("task", "target") else "HS203",
+        f"got {shown(name)}, which the data does not have" + (f"; so are {others}" if others else ""),
+        place=f"{clause(loc)} ({place})" if place else clause(loc),
+        next_step=near_columns(name, columns),
+    )
+
+
+def near_columns(name: str, columns: Sequence[str]) -> str:
+    """What to try instead of a column that is not there: up to three near names, else the first of all names.
+
+    >>> near_columns("cmt", ["dteday", "cnt"])
+    'did you mean cnt?'
+    """
+    lower = {column.lower(): column for column in columns}
+    near = [lower[match] for match in get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+    return f"the data has {listed or 'no columns'}"

@@ -1,0 +1,9 @@
+"""Data contracts: their records, their text form (Open Data Contract Standard), and a first one inferred from data."""
+
+from __future__ import annotations
+
+from homeostat.dataops.inference import infer_contract
+from homeostat.dataops.odcs import dump_contract, parse_contract
+from homeostat.dataops.rules import ColumnRule, Contract
+
+__all__ = ["ColumnRule", "Contract", "dump_contract", "infer_contract", "parse_contract"]

@@ -1,0 +1,84 @@
+"""Rows cut into segments that people can name: categories by value, numbers and times by quartile."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeostat.core.targets import text_of, texts
+from homeostat.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+FEWEST_ROWS = 30
+"""A segment with fewer rows is not judged by itself."""
+MOST_VALUES = 10
+"""Numbers with more distinct values than this are cut at their quartiles."""
+NULL, RARE = "null", "(rare values)"
+
+
+def segment_labels(frame: pl.DataFrame, columns: Iterable[str]) -> dict[str, list[str]]:
+    """A label per row for each column: the value as text, or the quarter a number or time lies in; null and NaN are ``null``.
+
+    Quartiles are of this frame. Labels read ``up to 4``, ``4 to 9``, ``9 to 20``, ``over 20``: the upper end belongs to the segment.
+
+    Raises:
+        DataError: HS203, a column is not in the frame.
+    """
+    labels: dict[str, list[str]] = {}
+    for column in columns:
+        if column not in frame.columns:
+            raise DataError("HS203", f"the data has {', '.join(frame.columns[:20])}", place=f"success.segments: {column!r}")
+        series = frame[column]
+        ordered = series.dtype.is_numeric() or series.dtype.is_temporal()
+        many = ordered and series.drop_nulls().n_unique() > MOST_VALUES
+        labels[column] = _quarters(series) if many else texts(series).fill_null(NULL).to_list()
+    return labels
+
+
+def judged_segments(labels: Sequence[str]) -> dict[str, NDArray[np.intp]]:
+    """The rows of each segment that is judged, segments in the order of their labels.
+
+    Values with fewer than 30 rows are judged together as ``(rare values)`` when these reach 30, otherwise not at all.
+
+    >>> {name: len(rows) for name, rows in judged_segments(["a"] * 40 + ["b"] * 20 + ["c"] * 10 + ["d"]).items()}
+    {'a': 40, '(rare values)': 31}
+    """
+    values, inverse, counts = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True, return_counts=True)
+    found = {str(values[i]): np.flatnonzero(inverse == i) for i in np.flatnonzero(counts >= FEWEST_ROWS)}
+    rest = np.flatnonzero(counts[inverse] < FEWEST_ROWS) if len(values) else np.empty(0, dtype=np.intp)
+    if len(rest) >= FEWEST_ROWS:
+        found[RARE] = rest
+    return found
+
+
+def _quarters(series: pl.Series) -> list[str]:
+    import polars as pl
+
+    plain = series.cast(pl.Int64) if series.dtype.is_temporal() else series
+    numbers = plain.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    known = numbers[np.isfinite(numbers)]
+    edges = np.unique(np.quantile(known, (0.25, 0.5, 0.75), method="lower")) if len(known) else np.empty(0)
+    names = _names([_readable(series, numbers, edge) for edge in edges])
+    quarter = np.searchsorted(edges, numbers, side="left")  # an edge belongs to the segment below it
+    return [NULL if np.isnan(number) else names[place] for number, place in zip(numbers, quarter, strict=True)]
+
+
+def _names(edges: list[str]) -> list[str]:
+    if not edges:
+        return ["any"]
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
+    return [f"up to {edges[0]}", *between, f"over {edges[-1]}"]
+
+
+def _readable(series: pl.Series, numbers: NDArray[np.float64], edge: float) -> str:
+    """The edge as a person writes it; every edge is a value of the column."""
+    if series.dtype.is_temporal():
+        return str(series[int(np.flatnonzero(numbers == edge)[0])])
+    return text_of(edge)

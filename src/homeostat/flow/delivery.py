@@ -1,0 +1,92 @@
+"""Stage 8 as a journey: the champion online, in batch, and as files for use elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from homeostat.errors import DataError, ProjectError
+from homeostat.flow.registry import Version, champion, load_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from homeostat.flow.project import Project
+    from homeostat.serving.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """The version that serves, with its bundle."""
+
+    version: Version
+    bundle: Bundle
+
+
+def serving(project: Project) -> Serving:
+    """The champion with its bundle.
+
+    Raises:
+        ProjectError: HS608, nothing is promoted yet.
+    """
+    version = champion(project)
+    if version is None:
+        raise ProjectError("HS608", "no version is promoted yet", next_step="`homeostat run` trains, validates and promotes one")
+    return Serving(version, load_bundle(project, version.bundle))
+
+
+def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
+    """Score each row of a CSV or Parquet file in one batch; the output has the input's columns, the prediction and the version.
+
+    Raises:
+        DataError: the input cannot be read or lacks an input column; the output's folder or suffix will not do.
+    """
+    import polars as pl
+
+    from homeostat.infra.sources import read
+    from homeostat.serving.predictor import Predictor
+
+    if target.suffix not in {".csv", ".parquet"}:
+        raise DataError("HS209", f"got the output name {target.name!r}; it must end in .csv or .parquet")
+    now = serving(project)
+    data = read(source, project.charter.data, project.root)
+    if data.broken.height:
+        first = data.broken.row(0, named=True)
+        raise DataError(
+            "HS205", f"{data.broken.height} line(s) cannot be parsed; the first: {first['_reason']}", place=f"{source}:{first['_line']}"
+        )
+    predictor = Predictor(now.bundle)
+    scores = predictor.predict_frame(data.frame)
+    answers = predictor.answers(scores)
+    scored = data.frame.drop("_source", "_line").with_columns(
+        *(pl.Series(name, values) for name, values in answers.items()),
+        pl.lit(now.version.number).alias("model_version"),
+        pl.lit(str(now.version.fact.body["run"])).alias("run"),
+    )
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        scored.write_csv(partial) if target.suffix == ".csv" else scored.write_parquet(partial)
+        partial.replace(target)
+    except OSError as error:
+        raise ProjectError("HS602", f"the output cannot be written: {error.strerror or error}", place=str(target)) from error
+    return {"rows": scored.height, "version": now.version.number, "output": str(target)}
+
+
+def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """Write the champion as files: ``onnx`` gives the graph, its manifest and the plan.
+
+    Raises:
+        ProjectError: HS609, a kind this version does not write; HS602, the folder cannot be written.
+    """
+    unknown = [kind for kind in kinds if kind != "onnx"]
+    if unknown:
+        raise ProjectError("HS609", f"got {', '.join(unknown)!r} to export; this version writes onnx", place="--to")
+    now = serving(project)
+    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise ProjectError("HS602", f"cannot be written: {error.strerror}", place=str(folder)) from error
+    return {"folder": str(folder), "files": sorted(files), "version": now.version.number, "bundle": now.version.bundle}

@@ -1,0 +1,101 @@
+"""Stages 1 and 2 as a journey: the charter against the data, with a naive and a quick model measured before anyone trains for long."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from homeostat.core import sections
+from homeostat.flow.baseline import naive_scores
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from homeostat.charter.feasibility import Feasibility
+    from homeostat.core.ports import Progress
+    from homeostat.flow.project import Project
+
+QUICK = sections.Budget(seconds=None, trials=1)
+
+
+def check(project: Project, progress: Progress | None = None) -> Feasibility:
+    """Say from the data whether the charter's goal is feasible. Reads the source, writes nothing.
+
+    Raises:
+        CharterError, DataError, LearningError: the charter or the data will not do as they are.
+    """
+    import polars as pl
+
+    from homeostat.charter.columns import check_columns
+    from homeostat.infra.sources import list_files, read
+
+    files = list_files(project.root, project.charter.data)
+    frames = []
+    for path in files:
+        if progress:
+            progress.update(f"read {path.name}")
+        frame = read(path, project.charter.data, project.root).frame
+        check_columns(project.charter, frame.columns, place=path.name)
+        frames.append(frame)
+    return assess_frame(project, pl.concat(frames, how="vertical_relaxed"), progress)
+
+
+def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:
+    """The feasibility verdict for rows in memory."""
+    from homeostat.charter.feasibility import QuickEvidence, assess
+    from homeostat.core.targets import classes_of, encode_target
+    from homeostat.learning.search import Stages, search
+    from homeostat.preparation.fit import fit
+    from homeostat.preparation.split import split
+    from homeostat.preparation.window import select
+    from homeostat.stats.metrics import metric
+    from homeostat.stats.paired import paired_bootstrap
+    from homeostat.stats.resample import default_block
+
+    charter = project.charter
+    task = charter.task
+    rows = frame.drop("_source", "_line", strict=False)
+    parts = split(rows, task, charter.preparation)
+    classes = classes_of(parts.train[task.target], task)
+    measured = metric(charter.success.metric)
+    if progress:
+        progress.update("fit a quick model")
+    started = time.monotonic()
+    found = search(
+        parts,
+        task,
+        sections.Learning(learners=("lightgbm",), budget=QUICK, seed=charter.learning.seed),
+        measured,
+        Stages(
+            lambda part, flavour: fit(part, task, charter.preparation, flavour, classes), lambda part, window: select(part, task, window)
+        ),
+        clock=time.monotonic,
+        refit=False,
+    )
+    seconds = time.monotonic() - started
+    y = encode_target(parts.validation[task.target], classes)
+    quick = found.oracle(parts.validation)
+    naive = naive_scores(charter, classes, encode_target(parts.train[task.target], classes), len(y))
+    lift = paired_bootstrap(
+        measured,
+        y,
+        quick,
+        naive,
+        margin=charter.success.improvement,
+        confidence=charter.success.confidence,
+        seed=charter.learning.seed,
+        block=default_block(len(y)),
+    )
+    evidence = QuickEvidence(
+        metric=measured.name,
+        greater_is_better=measured.greater_is_better,
+        naive=float(measured.score(y, naive)),
+        quick=float(measured.score(y, quick)),
+        lift_low=lift.low,
+        lift_high=lift.high,
+        rows=rows.height,
+        validation_rows=parts.validation.height,
+        holdout_rows=parts.holdout.height,
+        seconds_per_trial=seconds,
+    )
+    return assess(rows, charter, evidence)

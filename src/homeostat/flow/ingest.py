@@ -1,0 +1,181 @@
+"""Stage 3 as a journey: source files, contract, quarantine, one committed dataset version. Nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from homeostat.core.records import ContractReport, DatasetVersion, SourceFile
+from homeostat.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from homeostat.core.facts import Fact
+    from homeostat.core.ports import Progress
+    from homeostat.dataops.contract import Contract
+    from homeostat.flow.project import Project
+
+
+def load_contract(project: Project) -> Contract | None:
+    """The contract the charter names, or None when it names none.
+
+    Raises:
+        DataError: HS206, the file is missing or not valid.
+    """
+    from homeostat.dataops.contract import parse_contract
+
+    name = project.charter.data.contract
+    if name is None:
+        return None
+    path = project.root / name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            "HS206", f"the contract cannot be read: {error.strerror}", place=name, next_step="`homeostat init` writes one from the data"
+        ) from error
+    return parse_contract(text, name)
+
+
+def ingest(project: Project, progress: Progress | None = None) -> Fact:
+    """Take in each source file not yet taken in and return the newest ``dataset`` fact.
+
+    Each file is a ``delivery``: read, checked, its good rows committed, its bad rows quarantined with reasons. A delivery
+    with too large a share of bad rows is refused: all its rows go to quarantine. A file whose content changed replaces
+    the rows of its earlier delivery. Running again takes in only what is new; being killed anywhere and run again
+    ends the same.
+
+    Raises:
+        DataError: no file, no rows, or (HS207) no delivery was ever accepted.
+    """
+    from homeostat.dataops.plan import plan_extraction
+    from homeostat.infra.sources import list_files, sha256_file
+
+    charter = project.charter_fact()
+    contract = load_contract(project)
+    paths = {_relative(project, path): path for path in list_files(project.root, project.charter.data)}
+    there = [SourceFile(name, sha256_file(path), path.stat().st_size, 0) for name, path in paths.items()]
+    known = [_source_file(fact) for fact in reversed(project.ledger.find("delivery"))]
+    for file in plan_extraction(there, known).files:
+        if progress:
+            progress.update(f"ingest {file.path}")
+        _take_in(project, paths[file.path], file, contract, charter)
+    return _commit_dataset(project, charter)
+
+
+def dataset_version(fact: Fact) -> DatasetVersion:
+    """The record a ``dataset`` fact holds."""
+    body: dict[str, Any] = dict(fact.body)
+    body["sources"] = tuple(SourceFile(**source) for source in body["sources"])
+    return DatasetVersion(**{name: body[name] for name in DatasetVersion.__slots__})
+
+
+def read_dataset(project: Project, fact: Fact) -> pl.DataFrame:
+    """The rows of a dataset version, in the order of their sources, with ``_source`` and ``_line``."""
+    return project.table("curated").read(version=dataset_version(fact).version)
+
+
+def _relative(project: Project, path: Path) -> str:
+    try:
+        return path.relative_to(project.root).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _source_file(delivery: Fact) -> SourceFile:
+    body = delivery.body
+    return SourceFile(str(body["path"]), str(body["sha256"]), int(body["bytes"]), int(body["rows"]))
+
+
+def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract | None, charter: Fact) -> Fact:
+    from homeostat.charter.columns import check_columns
+    from homeostat.dataops.quarantine import broken_lines, quarantine_rows
+    from homeostat.infra.sources import read
+
+    # The count keeps apart two deliveries of one path with the same content, when another content lay between them.
+    key = f"{file.path}:{file.sha256}:{len(project.ledger.find('delivery', subject=file.path))}"
+    source = read(path, project.charter.data, project.root)
+    check_columns(project.charter, source.frame.columns, place=file.path)
+    report = _check(source.frame, contract)
+    rows = report.rows + source.broken.height
+    bad = report.quarantined.height + source.broken.height
+    refused = rows > 0 and bad / rows > project.charter.data.max_quarantined
+    quarantined = [quarantine_rows(report, key), broken_lines(source.broken, file.path, key)]
+    if refused:
+        # A refused delivery goes to quarantine whole: what its good rows say cannot be trusted either.
+        quarantined.append(quarantine_rows(_all_refused(report.good), key))
+    for part, frame in enumerate(quarantined):
+        if frame.height:
+            project.table("quarantine").append(frame, {"delivery": key}, key=f"{key}:{part}")
+    if not refused and report.good.height:
+        project.table("curated").replace_source(report.good, [file.path], {"delivery": key}, key=key)
+    body: dict[str, object] = {
+        "path": file.path,
+        "sha256": file.sha256,
+        "bytes": file.bytes,
+        "rows": rows,
+        "good": 0 if refused else report.good.height,
+        "quarantined": rows if refused else bad,
+        "status": "refused" if refused else "accepted",
+        "failures": {**report.failures, **({"line": source.broken.height} if source.broken.height else {})},
+    }
+    return project.record("delivery", key, body, subject=file.path, causes=(charter.id,))
+
+
+def _check(frame: pl.DataFrame, contract: Contract | None) -> ContractReport:
+    from homeostat.dataops.check import check
+
+    if contract is None:
+        return ContractReport(good=frame, quarantined=frame.clear(), failures={})
+    return check(frame, contract)
+
+
+def _all_refused(good: pl.DataFrame) -> ContractReport:
+    import polars as pl
+
+    reason = "the delivery has too many bad rows; all of it is refused"
+    marked = good.with_columns(pl.lit(["delivery.refused"], dtype=pl.List(pl.String)).alias("_rules"), pl.lit(reason).alias("_reasons"))
+    return ContractReport(good=good.clear(), quarantined=marked, failures={"delivery.refused": good.height})
+
+
+def _commit_dataset(project: Project, charter: Fact) -> Fact:
+    from homeostat.core.ids import digest
+    from homeostat.dataops.versions import content_digest, schema_of
+
+    table = project.table("curated")
+    deliveries = list(reversed(project.ledger.find("delivery")))
+    # What lies in the table: of each path the last delivery that was accepted.
+    accepted = {str(d.body["path"]): d for d in deliveries if d.body["status"] == "accepted" and d.body["good"]}
+    if not table.exists():
+        worst = deliveries[-1].body
+        raise DataError(
+            "HS207",
+            f"{worst['quarantined']} of {worst['rows']} rows break the contract and no delivery was accepted; "
+            f"failing rules: {_failures(worst['failures'])}",
+            place=str(worst["path"]),
+            next_step="the rows are kept in quarantine with their reasons; mend the source or the contract and ingest again",
+        )
+    version = table.version()
+    frame = table.read(version=version)
+    content = content_digest(frame)
+    body: dict[str, object] = {
+        "table": "curated",
+        "version": version,
+        "rows": frame.height,
+        "quarantined": sum(int(d.body["quarantined"]) for d in deliveries),
+        "digest": content,
+        "schema": schema_of(frame),
+        "contract": digest((project.root / project.charter.data.contract).read_bytes()) if project.charter.data.contract else "",
+        "sources": [
+            {"path": d.body["path"], "sha256": d.body["sha256"], "bytes": d.body["bytes"], "rows": d.body["good"]}
+            for d in accepted.values()
+        ],
+    }
+    key = digest({"content": content, "deliveries": sorted(d.id for d in deliveries)})
+    return project.record("dataset", key, body, causes=(charter.id, *(d.id for d in deliveries)))
+
+
+def _failures(failures: dict[str, int]) -> str:
+    return ", ".join(f"{rule} ({count})" for rule, count in sorted(failures.items(), key=lambda item: -item[1])[:5])

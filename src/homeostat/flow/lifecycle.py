@@ -1,0 +1,58 @@
+"""Stages 1 to 8 in one go: each step is keyed by what it is made from, so only what changed is made again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from homeostat.flow.evaluate import evaluate
+from homeostat.flow.ingest import ingest
+from homeostat.flow.train import first_order, train
+from homeostat.flow.validate import failed_gates, promote, validate
+
+if TYPE_CHECKING:
+    from homeostat.core.facts import Fact
+    from homeostat.core.ports import Progress
+    from homeostat.flow.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The facts one run of the lifecycle ended with; ``promotion`` is None when a gate failed."""
+
+    dataset: Fact
+    candidate: Fact
+    evaluation: Fact
+    version: Fact
+    promotion: Fact | None
+    failed: tuple[str, ...]
+
+
+def run(project: Project, progress: Progress | None = None) -> Lifecycle:
+    """Ingest, train, evaluate, validate, promote. A gate that fails stops the promotion and is told.
+
+    Raises:
+        Refusal: HS701, the version passed its gates but waits for an approver.
+    """
+    dataset = ingest(project, progress)
+    candidate = train(project, first_order(project, dataset), progress)
+    if progress:
+        progress.update("evaluate on the sealed holdout")
+    evaluation = evaluation_of(project, candidate)
+    version = validate(project, evaluation)
+    failed = tuple(failed_gates(project, version))
+    # A version that was promoted before and has been superseded since stays superseded: only a person brings it back.
+    known = project.ledger.find("promotion", subject=version.id, limit=1)
+    promotion = known[0] if known else None if failed else promote(project, version, reason="homeostat run")
+    return Lifecycle(dataset, candidate, evaluation, version, promotion, failed)
+
+
+def evaluation_of(project: Project, candidate: Fact) -> Fact:
+    """The candidate's evaluation: the one that led to its registration if there is one, else a new look at the holdout.
+
+    A version that already serves is not judged again against itself.
+    """
+    for fact in project.ledger.find("evaluation"):
+        if fact.body["candidate"] == candidate.id and any(effect.kind == "version" for effect in project.ledger.effects(fact.id)):
+            return fact
+    return evaluate(project, candidate)

@@ -1,0 +1,198 @@
+"""Stage 10 as a journey: one turn of the loop, and the repair as a durable workflow.
+
+A turn takes in new data, judges the windows that are due, decides on the newest diagnosis, and acts. The repair is a
+chain of named steps; each step's effect is keyed by what it is made from, so that a step that is run again after a kill
+finds its own effect and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from homeostat.errors import DataError, HomeostatError, LearningError, Refusal
+from homeostat.flow.evaluate import evaluate
+from homeostat.flow.ingest import ingest
+from homeostat.flow.monitor import monitor, newest_first
+from homeostat.flow.registry import champion
+from homeostat.flow.train import Order, train
+from homeostat.flow.validate import failed_gates, promote, rollback, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from homeostat.core.facts import Fact
+    from homeostat.core.ports import Progress, Steps
+    from homeostat.core.records import Action
+    from homeostat.flow.project import Project
+
+REPAIR = "repair"
+
+
+class Workflows(Protocol):
+    """Starts durable workflows and waits for them."""
+
+    def start(self, name: str, workflow_id: str, arguments: dict[str, str]) -> None:
+        """Start a workflow unless one with this id was ever started."""
+
+    def result(self, workflow_id: str, timeout_s: float) -> str:
+        """What a workflow ended with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn of the loop saw and did. ``outcome`` is empty when nothing had to be done."""
+
+    dataset: str
+    refused: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+    action: str
+    outcome: str
+
+
+def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Progress | None = None, *, timeout_s: float = 3_600.0) -> Turn:
+    """One turn of the loop, as of a moment: ingest, monitor, decide, act."""
+    before = {fact.id for fact in project.ledger.find("delivery")}
+    dataset = _take_in(project, progress)
+    new = [fact for fact in project.ledger.find("delivery") if fact.id not in before]
+    refused = tuple(str(f.body["path"]) for f in new if f.body["status"] == "refused")
+    diagnoses = newest_first(monitor(project, as_of, progress))
+    action = outcome = ""
+    if diagnoses:
+        decided = _decide(project, diagnoses[0], as_of)
+        action = decided.id
+        _quarantine_broken(project, diagnoses)
+        if decided.body["allowed"] and decided.body["name"] in {"retrain", "rollback"}:
+            workflows.start(REPAIR, decided.id, {"action": decided.id})
+            outcome = workflows.result(decided.id, timeout_s)
+    return Turn(dataset=dataset, refused=refused, diagnoses=tuple(d.id for d in diagnoses), action=action, outcome=outcome)
+
+
+def workflows_of(project: Project, progress: Progress | None = None) -> Mapping[str, Callable[[Steps, dict[str, str]], str]]:
+    """The durable workflows of a project, by name."""
+    return {REPAIR: partial(repair, project, progress)}
+
+
+def repair(project: Project, progress: Progress | None, steps: Steps, arguments: dict[str, str]) -> str:
+    """Carry out a decided action; returns the id of the ``outcome`` fact that says how it ended.
+
+    Retraining: the data up to now, a challenger, gates against the champion on the newest labelled rows, and then one
+    promotion, or a rejection that says why.
+    """
+    action = project.require(arguments["action"])
+    if action.body["name"] == "rollback":
+        moved = steps.run("rollback", lambda: rollback(project, reason=f"action {action.id}").id)
+        return steps.run("close", lambda: _close(project, action, "rolled_back", "the previous champion serves again", moved))
+    dataset = steps.run("ingest", lambda: _take_in(project, progress))
+    candidate = steps.run("train", lambda: _train(project, action, dataset, progress))
+    if candidate.startswith("failed:"):
+        return steps.run("close", lambda: _close(project, action, "failed", candidate.removeprefix("failed:"), dataset))
+    evaluation = steps.run("evaluate", lambda: evaluate(project, project.require(candidate)).id)
+    version = steps.run("validate", lambda: validate(project, project.require(evaluation)).id)
+    verdict = steps.run("promote", lambda: _promote(project, action, version))
+    status, _, detail = verdict.partition(":")
+    return steps.run("close", lambda: _close(project, action, status, detail, version))
+
+
+def _take_in(project: Project, progress: Progress | None) -> str:
+    """The newest dataset; when no delivery was ever accepted, the refusal is the answer to whoever asked first."""
+    try:
+        return ingest(project, progress).id
+    except DataError as error:
+        known = project.ledger.find("dataset", limit=1)
+        # A source that is empty or unreadable for a while must not stop the loop from watching what is served.
+        if not known or error.code not in {"HS201", "HS202"}:
+            raise
+        return known[0].id
+
+
+def _train(project: Project, action: Fact, dataset: str, progress: Progress | None) -> str:
+    serving = champion(project)
+    start: dict[str, Any] | None = None
+    if serving is not None:
+        made = project.require(str(serving.fact.body["candidate"])).body
+        start = {"learner": made["learner"], "params": dict(made["params"])}
+    policy = project.charter.policy
+    learning = project.charter.learning.model_copy(update={"windows": policy.windows, "budget": policy.budget})
+    try:
+        return train(project, Order(dataset=dataset, learning=learning, purpose=action.id, start=start), progress).id
+    except LearningError as error:
+        return f"failed:{error.line()}"
+
+
+def _promote(project: Project, action: Fact, version_id: str) -> str:
+    version = project.require(version_id)
+    failed = failed_gates(project, version)
+    if failed:
+        return "rejected:" + "; ".join(failed)
+    try:
+        promotion = promote(project, version, reason=f"action {action.id}")
+    except Refusal as error:
+        return ("waiting:" if error.code == "HS701" else "rejected:") + error.line()
+    return f"promoted:{promotion.id}"
+
+
+def _close(project: Project, action: Fact, status: str, detail: str, last: str) -> str:
+    body: dict[str, object] = {"action": action.id, "status": status, "detail": detail}
+    return project.record("outcome", action.id, body, subject=action.id, causes=(action.id, last)).id
+
+
+def _decide(project: Project, diagnosis: Fact, as_of: datetime) -> Fact:
+    """The action for a diagnosis, decided once and recorded with its reason."""
+    from homeostat.core.records import Diagnosis
+    from homeostat.operations.decide import decide
+
+    told = Diagnosis(cause=diagnosis.body["cause"], reason=str(diagnosis.body["reason"]), columns=tuple(diagnosis.body["columns"]))
+    known = project.ledger.find("action", subject=diagnosis.id, limit=1)
+    if known:
+        return known[0]
+    action: Action = decide(project.charter.policy, told, _history(project, as_of))
+    body: dict[str, object] = {
+        **asdict(action),
+        "cause": told.cause,
+        "diagnosis": diagnosis.id,
+        "as_of": as_of.replace(tzinfo=None).isoformat(),
+    }
+    return project.record("action", diagnosis.id, body, subject=diagnosis.id, causes=(diagnosis.id,))
+
+
+def _history(project: Project, as_of: datetime) -> Any:
+    from homeostat.operations.decide import History
+
+    actions = project.ledger.find("action")
+    retrained = [a for a in actions if a.body["name"] == "retrain" and a.body["allowed"]]
+    rejections = 0
+    for outcome in project.ledger.find("outcome"):
+        if outcome.body["status"] == "promoted":
+            break
+        rejections += outcome.body["status"] == "rejected"
+    last = datetime.fromisoformat(str(retrained[0].body["as_of"])) if retrained else None
+    return History(now=as_of, last_retrain=last, consecutive_rejections=rejections)
+
+
+def _quarantine_broken(project: Project, diagnoses: list[Fact]) -> None:
+    """Windows whose data were broken are closed to every training from now on, whatever is done about them."""
+    for diagnosis in diagnoses:
+        if diagnosis.body["cause"] == "broken_data":
+            body: dict[str, object] = {"start": diagnosis.body["start"], "end": diagnosis.body["end"], "reason": diagnosis.body["reason"]}
+            project.record("quarantine", str(diagnosis.body["window"]), body, causes=(diagnosis.id,))
+
+
+def describe(project: Project, done: Turn) -> str:
+    """A turn in one line."""
+    if not done.diagnoses:
+        return "nothing is due"
+    diagnosis = project.require(done.diagnoses[0])
+    told = f"{diagnosis.body['start'][:10]}: {diagnosis.body['cause']} ({diagnosis.body['reason']})"
+    if not done.outcome:
+        action = project.require(done.action)
+        return f"{told} -> {action.body['name']}: {action.body['reason']}"
+    outcome = project.require(done.outcome)
+    return f"{told} -> {outcome.body['status']}: {outcome.body['detail']}"
+
+
+def failure(error: HomeostatError) -> str:
+    """A failed turn in one line, for a loop that goes on."""
+    return f"this turn failed, the next one tries again: {error.line()}"

@@ -1,0 +1,199 @@
+"""Stage 7 as a journey: gates, verdict, registration; promotion and rollback, each one ledger transaction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from homeostat.errors import Refusal
+from homeostat.flow.evaluate import load_arrays
+from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, version_of
+
+if TYPE_CHECKING:
+    from homeostat.core.facts import Fact
+    from homeostat.core.records import Verdict
+    from homeostat.flow.project import Project
+
+
+def validate(project: Project, evaluation: Fact) -> Fact:
+    """Put an evaluated candidate through the charter's gates, register it with the verdict, return the ``version`` fact.
+
+    A version that failed is registered too: what was rejected, and why, is evidence.
+    """
+    from homeostat.core.ids import fact_id
+
+    candidate = project.require(str(evaluation.body["candidate"]))
+    verdict_key = evaluation.id
+    known = project.ledger.get(fact_id("version", verdict_key))
+    if known is not None:
+        return known
+    verdict = _verdict(project, candidate, evaluation)
+    body: dict[str, object] = {"passed": verdict.passed, "gates": [asdict(result) for result in verdict.results]}
+    judged = project.record("verdict", verdict_key, body, causes=(evaluation.id,))
+    whole = next(s for s in evaluation.body["scores"] if s["metric"] == candidate.body["metric"] and not s["segment"])
+    version: dict[str, object] = {
+        "name": project.charter.name,
+        "bundle": candidate.body["bundle"],
+        "profile": candidate.body["profile"],
+        "candidate": candidate.id,
+        "evaluation": evaluation.id,
+        "verdict": judged.id,
+        "dataset": candidate.body["dataset"],
+        "run": candidate.body["run"],
+        "learner": candidate.body["learner"],
+        "window": candidate.body["window"],
+        "metric": candidate.body["metric"],
+        "value": whole["value"],
+        "low": whole["low"],
+        "high": whole["high"],
+        "passed": verdict.passed,
+    }
+    return project.record("version", verdict_key, version, causes=(candidate.id, evaluation.id, judged.id))
+
+
+def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
+    from homeostat.core.records import Score
+    from homeostat.stats.resample import default_block
+    from homeostat.validation.gates import Evidence
+    from homeostat.validation.validate import validate as judge
+
+    arrays = load_arrays(project.blobs.get(str(evaluation.body["arrays"])))
+    parity = candidate.body["parity"]
+    serving = project.ledger.get(str(evaluation.body["champion"])) if evaluation.body["champion"] else None
+    evidence = Evidence(
+        metric=project.charter.success.metric,
+        y=arrays["y"],
+        scores=arrays["ours"],
+        baseline_scores=arrays["baseline"],
+        champion_scores=arrays.get("champion"),
+        segment_scores=tuple(Score(**score) for score in evaluation.body["scores"]),
+        latency_p99_ms=float(candidate.body["latency_p99_ms"]),
+        size_mb=float(candidate.body["size_mb"]),
+        parity_difference=float(parity["max_difference"]),
+        parity_flips=int(parity["flips"]),
+        inputs=_fields(project, str(candidate.body["bundle"])),
+        champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
+        block=default_block(len(arrays["y"])),
+    )
+    return judge(evidence, project.charter.success, seed=project.charter.learning.seed)
+
+
+def _fields(project: Project, bundle: str) -> dict[str, str]:
+    return {source.name: source.kind for source in load_bundle(project, bundle).manifest.inputs}
+
+
+def failed_gates(project: Project, version: Fact) -> list[str]:
+    """The sentences of the gates a version failed; empty when it passed."""
+    verdict = project.require(str(version.body["verdict"]))
+    return [str(gate["detail"]) for gate in verdict.body["gates"] if not gate["passed"]]
+
+
+def promote(project: Project, version: Fact, *, approver: str | None = None, reason: str = "asked for") -> Fact:
+    """Make a version the champion: gates checked, pointer, monitor baseline and rollback target in one transaction.
+
+    Promoting the version that already serves changes nothing and returns the promotion that made it serve.
+
+    Raises:
+        Refusal: HS701, a gate failed or the approval is missing; HS705, the champion changed in between.
+    """
+    current = champion(project)
+    if current is not None and current.fact.id == version.id:
+        return project.require(_pointer_fact(project))
+    _must_be_allowed(project, version, approver)
+    body: dict[str, object] = {
+        "version": version.id,
+        "bundle": version.body["bundle"],
+        "profile": version.body["profile"],
+        "rollback_to": current.fact.id if current else "",
+        "approved_by": approver or "auto",
+        "reason": reason,
+    }
+    moves = len(project.ledger.find("promotion")) if current is not None and _was_promoted(project, version) else 0
+    because = project.fact(
+        "promotion", f"{version.id}:{moves}" if moves else version.id, body, subject=version.id, causes=_causes(version, current)
+    )
+    return project.ledger.move(CHAMPION, to=version.id, expected=current.fact.id if current else None, because=because)
+
+
+def rollback(project: Project, *, reason: str = "asked for") -> Fact:
+    """Put the champion's rollback target back, in one transaction, and return the ``rollback`` fact.
+
+    Raises:
+        Refusal: HS703, there is no earlier champion.
+    """
+    current = champion(project)
+    promotion = next((f for f in project.ledger.find("promotion") if current and f.body["version"] == current.fact.id), None)
+    if current is None or promotion is None or not promotion.body["rollback_to"]:
+        raise Refusal(
+            "HS703", "there is no earlier champion to go back to", next_step="`homeostat history --kind promotion` lists what served"
+        )
+    target = version_of(project, str(promotion.body["rollback_to"]))
+    body: dict[str, object] = {
+        "version": target.fact.id,
+        "bundle": target.bundle,
+        "profile": target.fact.body["profile"],
+        "from": current.fact.id,
+        "reason": reason,
+    }
+    pointer = project.ledger.pointer(CHAMPION)
+    moves = pointer.moves if pointer else 0
+    because = project.fact("rollback", f"{current.fact.id}:{moves}", body, subject=target.fact.id, causes=(promotion.id, target.fact.id))
+    return project.ledger.move(CHAMPION, to=target.fact.id, expected=current.fact.id, because=because)
+
+
+def _must_be_allowed(project: Project, version: Fact, approver: str | None) -> None:
+    from homeostat.validation.promotion import promotion_allowed
+
+    failed = failed_gates(project, version)
+    if failed:
+        raise Refusal(
+            "HS701", f"{len(failed)} gate(s) failed: {'; '.join(failed)}", next_step=f"`homeostat show {version.id}` shows all of them"
+        )
+    approvers = tuple(s.name for s in project.charter.problem.stakeholders if s.role == "approver")
+    recorded = approver or _approval(project, version)
+    allowed = promotion_allowed(passed=True, approval=project.charter.deploy.approval, approved_by=recorded, approvers=approvers)
+    if not allowed.yes:
+        raise Refusal("HS701", allowed.reason, next_step=f"an approver runs `homeostat approve {version.id}`")
+
+
+def _approval(project: Project, version: Fact) -> str | None:
+    approvals = project.ledger.find("approval", subject=version.id, limit=1)
+    return str(approvals[0].body["approver"]) if approvals else None
+
+
+def _was_promoted(project: Project, version: Fact) -> bool:
+    return bool(project.ledger.find("promotion", subject=version.id, limit=1))
+
+
+def _pointer_fact(project: Project) -> str:
+    pointer = project.ledger.pointer(CHAMPION)
+    return pointer.moved_by if pointer else ""
+
+
+def _causes(version: Fact, current: Version | None) -> tuple[str, ...]:
+    verdict = str(version.body["verdict"])
+    return (version.id, verdict, *((current.fact.id,) if current else ()))
+
+
+def approve(project: Project, number: int, approver: str) -> Fact:
+    """Record a person's approval of a version.
+
+    Raises:
+        Refusal: HS701, the charter names no such approver, or the version failed a gate.
+        ProjectError: HS605, no such version.
+    """
+    from homeostat.flow.registry import version_numbered
+
+    version = version_numbered(project, number).fact
+    approvers = sorted(s.name for s in project.charter.problem.stakeholders if s.role == "approver")
+    if approver not in approvers:
+        named = ", ".join(approvers) or "nobody"
+        raise Refusal("HS701", f"got {approver!r}; the charter names {named} as approver", place="problem.stakeholders")
+    failed = failed_gates(project, version)
+    if failed:
+        raise Refusal(
+            "HS701", f"{len(failed)} gate(s) failed: {'; '.join(failed)}", next_step="a version that failed a gate cannot be approved"
+        )
+    return project.record(
+        "approval", f"{version.id}:{approver}", {"version": version.id, "approver": approver}, subject=version.id, causes=(version.id,)
+    )

@@ -1,0 +1,114 @@
+"""The decoder's column-wise twin for Polars frames: the same meaning as ``fields``, a whole column at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from homeostat.core.targets import texts
+from homeostat.errors import DataError
+from homeostat.graph.fields import ALLOWED, EARLIEST, LATEST, parse_timestamp
+from homeostat.graph.plan import category_inputs, number_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from homeostat.graph.plan import Floats, Input, Ints
+
+
+def frame_arrays(inputs: Sequence[Input], frame: pl.DataFrame) -> tuple[Floats, Ints]:
+    """``numbers`` (n, p) and ``codes`` (n, q) of the frame's columns.
+
+    Raises:
+        DataError: HS203, an input is not a column; HS205, a column holds a value that its kind does not allow.
+    """
+    missing = [each.name for each in inputs if each.name not in frame.columns]
+    if missing:
+        raise DataError("HS203", f"missing {', '.join(missing)}; the frame has {', '.join(frame.columns)}", place=f"column {missing[0]!r}")
+    plain, categories = number_inputs(inputs), category_inputs(inputs)
+    numbers = np.empty((frame.height, len(plain)), dtype=np.float64)
+    codes = np.empty((frame.height, len(categories)), dtype=np.int64)
+    for at, each in enumerate(plain):
+        numbers[:, at] = _floats(each, frame[each.name])
+    for at, each in enumerate(categories):
+        codes[:, at] = _codes(each, frame[each.name])
+    return numbers, codes
+
+
+def _floats(field: Input, series: pl.Series) -> Any:
+    import polars as pl
+
+    if series.null_count() == len(series):  # an empty column has whatever type its reader guessed
+        return np.full(len(series), np.nan)
+    if field.kind == "boolean" and series.dtype == pl.Boolean:
+        return series.cast(pl.Float64).to_numpy()
+    if field.kind == "timestamp" and series.dtype == pl.String:
+        return _parsed(field, series)
+    if field.kind == "timestamp" and series.dtype in (pl.Date, pl.Datetime):
+        return _epoch_seconds(series)
+    if not series.dtype.is_numeric():
+        _refuse(field, series.is_not_null(), series)
+    values = series.cast(pl.Float64)
+    _refuse(field, values.is_infinite(), series)
+    if field.kind == "boolean":
+        _refuse(field, values.is_not_nan() & (values != 0) & (values != 1), series)
+    if field.kind == "timestamp":
+        _refuse(field, values.is_not_nan() & ((values < EARLIEST) | (values > LATEST)), series)
+    return values.to_numpy()
+
+
+def _epoch_seconds(series: pl.Series) -> Any:
+    import polars as pl
+
+    micros = series.cast(pl.Datetime("us")).to_physical() if series.dtype == pl.Date else series.dt.cast_time_unit("us").to_physical()
+    seconds = micros // 1_000_000  # floored, as a timedelta's days and seconds are
+    return (seconds.cast(pl.Float64) + (micros - seconds * 1_000_000).cast(pl.Float64) / 1e6).to_numpy()
+
+
+def _parsed(field: Input, series: pl.Series) -> Any:
+    known: dict[str | None, float] = {None: np.nan}
+    for text in series.unique().drop_nulls().to_list():
+        try:
+            known[text] = parse_timestamp(text)
+        except ValueError:
+            _refuse(field, series == text, series)
+    return np.array([known[text] for text in series.to_list()], dtype=np.float64)
+
+
+def _codes(field: Input, series: pl.Series) -> Any:
+    import polars as pl
+
+    dtype = series.dtype
+    simple = dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Date, pl.Datetime)
+    if series.null_count() == len(series):
+        return np.zeros(len(series), dtype=np.int64)
+    if not (simple or dtype.is_numeric()):
+        _refuse(field, series.is_not_null(), series)
+    if dtype.is_float():
+        _refuse(field, series.is_infinite(), series)
+    known = texts(series)
+    codes = pl.Series(range(1, len(field.vocabulary) + 1), dtype=pl.Int64)
+    unseen = len(field.vocabulary) + 1
+    return (
+        known.replace_strict(pl.Series(field.vocabulary, dtype=pl.String), codes, default=unseen, return_dtype=pl.Int64)
+        .set(known.is_null(), 0)
+        .to_numpy()
+    )
+
+
+def _refuse(field: Input, bad: pl.Series, series: pl.Series) -> None:
+    """Raise for the first row that ``bad`` marks, if any."""
+    marked = bad.fill_null(False)
+    if not marked.any():
+        return
+    row = int(marked.arg_max() or 0)
+    got = str(series[row])[:60]
+    count = int(marked.sum())
+    raise DataError(
+        "HS205",
+        f"got {got!r} ({series.dtype}) in row {row}, {count} such rows; a {field.kind} is {ALLOWED[field.kind]}",
+        place=f"column {field.name!r}",
+    )

@@ -1,0 +1,184 @@
+"""What every node means, in NumPy: the definition that the compilers are tested against.
+
+A block is ``(n_rows, width)`` float64. All meanings hold for zero rows and one row alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeostat.graph.calendar import calendar_part
+from homeostat.graph.plan import (
+    Clip,
+    Concat,
+    Constant,
+    Cycle,
+    DatePart,
+    Floats,
+    Impute,
+    Indicator,
+    Ints,
+    Linear,
+    Link,
+    Lookup,
+    Node,
+    Numbers,
+    Plan,
+    Preparation,
+    Scale,
+    Trees,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROWS_AT_ONCE = 4_096  # bounds the memory of walking all trees together: rows x trees positions
+
+
+def run(plan: Plan, numbers: Floats, codes: Ints) -> Floats:
+    """Scores (n, k) of decoded rows: ``numbers`` (n, p) float64, ``codes`` (n, q) int64, as ``decode`` returns them."""
+    return _walk(plan.nodes, numbers, codes)
+
+
+def transform(preparation: Preparation, numbers: Floats, codes: Ints) -> Floats:
+    """Features (n, len(features)) of decoded rows."""
+    return _walk(preparation.nodes, numbers, codes)
+
+
+def decide(plan: Plan, scores: Floats) -> Ints:
+    """The class index of each row: binary by the plan's threshold, multiclass the first largest score.
+
+    Raises:
+        ValueError: the plan is a regression and has no classes.
+    """
+    if not plan.classes:
+        raise ValueError("a regression plan has scores and no decision")
+    if plan.task == "binary":
+        return np.asarray(scores[:, 1] >= plan.threshold, dtype=np.int64)
+    return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
+
+
+@dataclass(slots=True)
+class _Blocks:
+    """The blocks computed so far, by name."""
+
+    numbers: Floats
+    codes: Ints
+    named: dict[str, Floats] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.numbers if name == "numbers" else self.named[name]
+
+
+def _walk(nodes: Sequence[Node], numbers: Floats, codes: Ints) -> Floats:
+    blocks = _Blocks(numbers, codes)
+    for node in nodes:
+        blocks.named[node.out] = _meaning(node, blocks)
+    return blocks[nodes[-1].out]
+
+
+@singledispatch
+def _meaning(node: object, blocks: _Blocks) -> Floats:
+    raise TypeError(f"{type(node).__name__} is no node")
+
+
+@_meaning.register
+def _numbers(node: Numbers, blocks: _Blocks) -> Floats:
+    return blocks.numbers[:, list(node.columns)]
+
+
+@_meaning.register
+def _lookup(node: Lookup, blocks: _Blocks) -> Floats:
+    return node.table[blocks.codes[:, node.column]]
+
+
+@_meaning.register
+def _date_part(node: DatePart, blocks: _Blocks) -> Floats:
+    return calendar_part(node.part, blocks[node.source], np.floor)
+
+
+@_meaning.register
+def _cycle(node: Cycle, blocks: _Blocks) -> Floats:
+    angle = blocks[node.source] * (2.0 * np.pi / node.period)
+    return np.hstack([np.sin(angle), np.cos(angle)])
+
+
+@_meaning.register
+def _impute(node: Impute, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    return np.where(np.isnan(x), node.values, x)
+
+
+@_meaning.register
+def _indicator(node: Indicator, blocks: _Blocks) -> Floats:
+    return np.isnan(blocks[node.source]).astype(np.float64)
+
+
+@_meaning.register
+def _scale(node: Scale, blocks: _Blocks) -> Floats:
+    return (blocks[node.source] - node.offset) / node.divisor
+
+
+@_meaning.register
+def _clip(node: Clip, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    raised = np.where(x < node.low, node.low, x)
+    return np.where(raised > node.high, node.high, raised)
+
+
+@_meaning.register
+def _concat(node: Concat, blocks: _Blocks) -> Floats:
+    return np.hstack([blocks[source] for source in node.sources])
+
+
+@_meaning.register
+def _linear(node: Linear, blocks: _Blocks) -> Floats:
+    return blocks[node.source] @ node.weights + node.bias
+
+
+@_meaning.register
+def _constant(node: Constant, blocks: _Blocks) -> Floats:
+    return np.tile(node.values, (blocks.numbers.shape[0], 1))
+
+
+@_meaning.register
+def _trees(node: Trees, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    scores = np.tile(node.bias, (x.shape[0], 1))
+    for start in range(0, x.shape[0], ROWS_AT_ONCE):
+        leaves = _leaves(node, x[start : start + ROWS_AT_ONCE])
+        for output in range(len(node.bias)):
+            values = np.where(node.leaf_target == output, node.leaf_value, 0.0)
+            scores[start : start + ROWS_AT_ONCE, output] += values[leaves].sum(axis=1)
+    return scores
+
+
+def _leaves(node: Trees, x: Floats) -> Ints:
+    """The leaf each row reaches in each tree: (n_rows, n_trees)."""
+    at = np.tile(node.roots, (x.shape[0], 1))
+    while (open_ := at >= 0).any():  # one level deeper in every tree of every row
+        split = at[open_]
+        value = x[np.nonzero(open_)[0], node.feature[split]]
+        goes_true = np.where(np.isnan(value), node.nan_true[split], value <= node.threshold[split])
+        at[open_] = np.where(goes_true, node.true_child[split], node.false_child[split])
+    return -at - 1
+
+
+@_meaning.register
+def _link(node: Link, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    with np.errstate(over="ignore"):  # exp of a large score is infinite, in every target
+        if node.kind == "exp":
+            return np.exp(x)
+        if node.kind == "sigmoid":
+            small = np.exp(-np.abs(x))  # never overflows
+            p = np.where(x >= 0, 1.0, small) / (1.0 + small)
+            return np.hstack([1.0 - p, p])
+        if node.kind == "softmax":
+            powers = np.exp(x - x.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return x

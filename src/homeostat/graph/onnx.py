@@ -1,0 +1,76 @@
+"""Compiles a plan to one float64 ONNX graph.
+
+Inputs ``numbers`` double [N, p] and ``codes`` int64 [N, q] (one is absent when its width is 0); outputs ``score`` double [N, k] and,
+for classes, ``decision`` int64 [N], an index among the plan's classes. ONNX opset 21 and ai.onnx.ml opset 5, whose TreeEnsemble
+compares and sums in double; older tree operators round to float32 and flip rows.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from homeostat.errors import LearningError
+from homeostat.graph.onnx_nodes import write
+from homeostat.graph.onnx_writer import ML, Tensor, Writer
+from homeostat.graph.plan import category_inputs, number_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from homeostat.graph.plan import Plan
+
+OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+def compile_plan(plan: Plan, metadata: Mapping[str, str] = NO_METADATA) -> bytes:
+    """The serialised graph; equal plans and metadata give equal bytes.
+
+    Raises:
+        LearningError: HS304, the plan has no inputs, so a request has no rows to count.
+    """
+    if not plan.inputs:
+        raise LearningError("HS304", "the plan has no inputs; at least one column beside the target is needed")
+    widths = {"numbers": len(number_inputs(plan.inputs)), "codes": len(category_inputs(plan.inputs))}
+    graph = Writer()
+    graph.known = {name: Tensor(name, graph) for name, width in widths.items() if width}
+    for node in plan.nodes:
+        graph.block = node.out
+        graph.known[node.out] = write(node, graph)
+    graph.block = "outputs"
+    score = graph.op("Identity", graph.known[plan.out], name="score")
+    if plan.classes:
+        _write_decision(plan, graph, score)
+    return _model(plan, graph, widths, metadata)
+
+
+def _write_decision(plan: Plan, graph: Writer, score: Tensor) -> None:
+    if plan.task == "binary":
+        positive = graph.op("Gather", score, graph.array(np.int64(1), "positive"), axis=1)
+        graph.op("Cast", graph.op("GreaterOrEqual", positive, graph.number(plan.threshold)), name="decision", to=_int64())
+    else:
+        graph.op("ArgMax", score, name="decision", axis=1, keepdims=0)
+
+
+def _int64() -> int:
+    from onnx import TensorProto
+
+    return int(TensorProto.INT64)
+
+
+def _model(plan: Plan, graph: Writer, widths: Mapping[str, int], metadata: Mapping[str, str]) -> bytes:
+    from onnx import TensorProto, helper
+
+    types = {"numbers": TensorProto.DOUBLE, "codes": TensorProto.INT64}
+    inputs = [helper.make_tensor_value_info(name, types[name], ["N", width]) for name, width in widths.items() if width]
+    outputs = [helper.make_tensor_value_info("score", TensorProto.DOUBLE, ["N", len(plan.classes) or 1])]
+    if plan.classes:
+        outputs.append(helper.make_tensor_value_info("decision", TensorProto.INT64, ["N"]))
+    body = helper.make_graph(graph.operators, "plan", inputs, outputs, list(graph.constants.values()))
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
+    model: Any = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="homeostat")
+    helper.set_model_props(model, {key: metadata[key] for key in sorted(metadata)})
+    return bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,146 @@
+"""How each node of a plan is written in ONNX operators: the same formulas as ``interpret``, float64 throughout."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from homeostat.graph.calendar import calendar_part
+from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
+from homeostat.graph.plan import Clip, Concat, Constant, Cycle, DatePart, Impute, Indicator, Linear, Link, Lookup, Numbers, Scale, Trees
+
+_DOUBLE, _SUM, _NONE, _LESS_OR_EQUAL = 11, 1, 0, 0  # TensorProto.DOUBLE; TreeEnsemble: aggregate_function, post_transform, BRANCH_LEQ
+
+
+@singledispatch
+def write(node: object, graph: Writer) -> Tensor:
+    """Write one node's operators and return the tensor of its block, (n_rows, width) float64.
+
+    Raises:
+        TypeError: not a node of ``plan``.
+    """
+    raise TypeError(f"{type(node).__name__} is no node")
+
+
+@write.register
+def _numbers(node: Numbers, graph: Writer) -> Tensor:
+    return graph.op("Gather", graph["numbers"], graph.index(*node.columns), axis=1)
+
+
+@write.register
+def _lookup(node: Lookup, graph: Writer) -> Tensor:
+    code = graph.op("Gather", graph["codes"], graph.array(np.int64(node.column), "column"), axis=1)
+    return graph.op("Gather", graph.array(double(node.table), "table"), code, axis=0)
+
+
+@write.register
+def _date_part(node: DatePart, graph: Writer) -> Tensor:
+    return calendar_part(node.part, graph[node.source], lambda x: graph.op("Floor", x))
+
+
+@write.register
+def _cycle(node: Cycle, graph: Writer) -> Tensor:
+    angle = graph[node.source] * (2.0 * np.pi / node.period)
+    return graph.op("Concat", graph.op("Sin", angle), graph.op("Cos", angle), axis=1)
+
+
+@write.register
+def _impute(node: Impute, graph: Writer) -> Tensor:
+    x = graph[node.source]
+    return graph.op("Where", graph.op("IsNaN", x), graph.array(double(node.values), "values"), x)
+
+
+@write.register
+def _indicator(node: Indicator, graph: Writer) -> Tensor:
+    return graph.op("Cast", graph.op("IsNaN", graph[node.source]), to=_DOUBLE)
+
+
+@write.register
+def _scale(node: Scale, graph: Writer) -> Tensor:
+    return (graph[node.source] - graph.array(double(node.offset), "offset")) / graph.array(double(node.divisor), "divisor")
+
+
+@write.register
+def _clip(node: Clip, graph: Writer) -> Tensor:
+    x, low, high = graph[node.source], graph.array(double(node.low), "low"), graph.array(double(node.high), "high")
+    raised = graph.op("Where", graph.op("Less", x, low), low, x)  # not Min and Max: a comparison with NaN is false, so NaN stays
+    return graph.op("Where", graph.op("Greater", raised, high), high, raised)
+
+
+@write.register
+def _concat(node: Concat, graph: Writer) -> Tensor:
+    return graph.op("Concat", *(graph[source] for source in node.sources), axis=1)
+
+
+@write.register
+def _linear(node: Linear, graph: Writer) -> Tensor:
+    return graph.op("MatMul", graph[node.source], graph.array(double(node.weights), "weights")) + graph.array(double(node.bias), "bias")
+
+
+@write.register
+def _constant(node: Constant, graph: Writer) -> Tensor:
+    return _repeated(graph, graph.array(double(node.values), "values"), len(node.values))
+
+
+@write.register
+def _trees(node: Trees, graph: Writer) -> Tensor:
+    """The whole forest in one operator. A tree that is one leaf has no split to start from, so it goes into the bias."""
+    bias = double(node.bias).copy()
+    lone = -node.roots[node.roots < 0] - 1
+    np.add.at(bias, node.leaf_target[lone], node.leaf_value[lone])
+    constant, roots = graph.array(bias, "bias"), node.roots[node.roots >= 0]
+    if not len(roots):
+        return _repeated(graph, constant, len(bias))
+    return graph.op("TreeEnsemble", graph[node.source], domain=ML, **_forest(node, roots)) + constant
+
+
+def _forest(node: Trees, roots: Any) -> dict[str, Any]:
+    """The attributes of TreeEnsemble (ai.onnx.ml 5): a child is an index among splits or among leaves, told by a flag."""
+    from onnx import numpy_helper
+
+    def child(children: Any) -> tuple[list[int], list[int]]:
+        leaf = children < 0
+        return np.where(leaf, -children - 1, children).tolist(), leaf.astype(np.int64).tolist()
+
+    true_id, true_leaf = child(node.true_child)
+    false_id, false_leaf = child(node.false_child)
+    return {
+        "n_targets": len(node.bias),
+        "aggregate_function": _SUM,
+        "post_transform": _NONE,
+        "tree_roots": roots.tolist(),
+        "nodes_featureids": node.feature.tolist(),
+        "nodes_splits": numpy_helper.from_array(double(node.threshold), "splits"),
+        "nodes_modes": numpy_helper.from_array(np.full(len(node.feature), _LESS_OR_EQUAL, dtype=np.uint8), "modes"),
+        "nodes_truenodeids": true_id,
+        "nodes_trueleafs": true_leaf,
+        "nodes_falsenodeids": false_id,
+        "nodes_falseleafs": false_leaf,
+        "nodes_missing_value_tracks_true": node.nan_true.astype(np.int64).tolist(),
+        "leaf_targetids": node.leaf_target.tolist(),
+        "leaf_weights": numpy_helper.from_array(double(node.leaf_value), "weights"),
+    }
+
+
+@write.register
+def _link(node: Link, graph: Writer) -> Tensor:
+    x = graph[node.source]
+    if node.kind == "exp":
+        return graph.op("Exp", x)
+    if node.kind == "softmax":
+        return graph.op("Softmax", x, axis=1)
+    if node.kind == "sigmoid":
+        small = graph.op("Exp", graph.op("Neg", graph.op("Abs", x)))  # never overflows
+        one = graph.number(1.0)
+        p = graph.op("Where", graph.op("GreaterOrEqual", x, graph.number(0.0)), one, small) / (one + small)
+        return graph.op("Concat", one - p, p, axis=1)
+    return x
+
+
+def _repeated(graph: Writer, values: Tensor, width: int) -> Tensor:
+    """``values`` in as many rows as the request has."""
+    source = graph["numbers"] if "numbers" in graph.known else graph["codes"]
+    rows = graph.op("Shape", source, start=0, end=1)
+    return graph.op("Expand", values, graph.op("Concat", rows, graph.index(width), axis=0))

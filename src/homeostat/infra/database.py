@@ -1,0 +1,107 @@
+"""SQL databases as Homeostat uses them: an engine per URL, and database failures told as Homeostat errors.
+
+SQLite runs in write-ahead mode, so a reader never waits for a writer; a transaction that will write takes the write lock
+at its start, so that two writers queue instead of failing. A password in a URL never reaches a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from homeostat.errors import HomeostatError, ProjectError, Unreachable
+
+BUSY_S = 30
+WRITES = "homeostat_writes"
+"""Execution option of an engine or connection whose transactions take SQLite's write lock at once."""
+
+
+def make_engine(url: str, *, synchronous: str = "FULL") -> sa.Engine:
+    """An engine for a SQLite or PostgreSQL URL. It connects at first use; dispose of it when done.
+
+    Args:
+        url: such as ``sqlite:////data/ledger.sqlite`` or ``postgresql://user:password@host/name``.
+        synchronous: SQLite only. ``FULL``: a commit survives a power cut; ``NORMAL``: it survives the process.
+
+    Raises:
+        ProjectError: HS610, the URL is not one of a database that can hold a ledger.
+    """
+    try:
+        parsed = sa.make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+            engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_S})
+            _prepare_sqlite(engine, synchronous)
+            return engine
+        if backend == "postgresql":
+            return sa.create_engine(parsed, connect_args={"connect_timeout": 10}, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        # The library's own text may repeat the URL with its password, so it isn't chained.
+        raise _bad_url() from None
+    raise _bad_url()
+
+
+@contextmanager
+def translated(engine: sa.Engine) -> Iterator[None]:
+    """Tell a failure of the database as one of ours.
+
+    Raises:
+        ProjectError: HS602, the database file cannot be opened or written; HS610, it is not a database, or damaged.
+        Unreachable: HS802, the server does not answer, or a lock was not given in time.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise _ours(engine, error) from error
+
+
+def _bad_url() -> ProjectError:
+    return ProjectError(
+        "HS610",
+        "the address of the ledger is not a database Homeostat can use; it takes sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+        place="store.ledger",
+        next_step="correct the address",
+    )
+
+
+def _prepare_sqlite(engine: sa.Engine, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # Python's own transaction handling would begin late and commit around DDL: we say BEGIN ourselves.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+        _write_ahead(connection)
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _write_ahead(connection: Any) -> None:
+    # Once set it is a property of the file; asking for it needs no lock, and only the first opener has to set it.
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _ours(engine: sa.Engine, error: DBAPIError) -> HomeostatError:
+    place = engine.url.render_as_string(hide_password=True)
+    reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
+    if engine.dialect.name == "sqlite":
+        place = str(engine.url.database)
+        if any(sign in reason for sign in ("unable to open", "readonly", "disk is full", "disk I/O")):
+            return ProjectError("HS602", f"cannot open or write the file: {reason}", place=place, next_step="make its folder writable")
+        if "not a database" in reason or "malformed" in reason:
+            return ProjectError("HS610", f"not a ledger, or damaged: {reason}", place=place, next_step="restore it from a copy")
+        if "locked" in reason:
+            return Unreachable("HS802", f"no lock within {BUSY_S} s: {reason}", place=place, next_step="see which process holds it")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return Unreachable("HS802", f"no answer: {reason}", place=place, next_step="check that the database runs, and its address")
+    return HomeostatError("HS001", f"the database refused a statement: {reason}", place=place)

@@ -1,0 +1,55 @@
+"""From scores to answers: the decision, and what a caller gets to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+if TYPE_CHECKING:
+    from homeostat.graph.plan import Floats, Ints
+    from homeostat.serving.manifest import Manifest
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to one row.
+
+    Regression: ``prediction`` is the value. Binary: the class, and ``probability`` of the positive class. Multiclass: the
+    class, and ``probabilities`` by class.
+    """
+
+    prediction: float | str
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+
+
+def decide(manifest: Manifest, scores: Floats) -> Ints:
+    """The class index of each row of scores (n, k); for a regression all zeros."""
+    if manifest.task == "regression":
+        return np.zeros(len(scores), dtype=np.int64)
+    if manifest.task == "binary":
+        return np.asarray(scores[:, 1] >= manifest.threshold, dtype=np.int64)
+    return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
+
+
+def answers(manifest: Manifest, scores: Floats, decisions: Ints) -> list[Answer]:
+    """One answer per row of scores (n, k) and decisions (n,)."""
+    rows = scores.tolist()
+    if manifest.task == "regression":
+        return [Answer(row[0]) for row in rows]
+    classes = manifest.classes
+    names = [classes[index] for index in decisions.tolist()]
+    if manifest.task == "binary":
+        return [Answer(name, row[1]) for name, row in zip(names, rows, strict=True)]
+    return [Answer(name, None, dict(zip(classes, row, strict=True))) for name, row in zip(names, rows, strict=True)]
+
+
+def answer_columns(manifest: Manifest, scores: Floats) -> dict[str, list[float] | list[str]]:
+    """Answers as columns: ``prediction``, then ``probability`` (binary) or one ``probability_<class>`` per class (multiclass)."""
+    if manifest.task == "regression":
+        return {"prediction": scores[:, 0].tolist()}
+    prediction = [manifest.classes[index] for index in decide(manifest, scores).tolist()]
+    if manifest.task == "binary":
+        return {"prediction": prediction, "probability": scores[:, 1].tolist()}
+    return {"prediction": prediction, **{f"probability_{name}": scores[:, at].tolist() for at, name in enumerate(manifest.classes)}}

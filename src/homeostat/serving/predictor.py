@@ -1,0 +1,123 @@
+"""The predictor: a bundle's graph in ONNX Runtime behind the decoder. It answers from any thread and keeps no state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from homeostat.errors import BundleError, RequestError
+from homeostat.graph.decode import LISTED, RowDecoder, decode_frame
+from homeostat.serving.answers import Answer, answer_columns, answers
+from homeostat.serving.bundle import INTERFACE_KEY
+from homeostat.serving.manifest import interface_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from homeostat.graph.plan import Floats, Ints
+    from homeostat.serving.bundle import Bundle
+
+FRAME_ROWS_AT_ONCE = 65_536  # bounds the memory of a batch: the graph holds all its blocks for the rows of one call
+
+
+class Predictor:
+    """Scores rows, columns or frames with one bundle.
+
+    One thread per call: a server's parallelism is over requests, and one small graph gains nothing from more.
+
+    Raises:
+        BundleError: HS401, the graph cannot be loaded or belongs to another manifest.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.manifest = bundle.manifest
+        self._inputs = bundle.inputs()
+        self._decoder = RowDecoder(self._inputs, bundle.manifest.ignored)
+        self._session = _session(bundle)
+        self._feeds = {each.name for each in self._session.get_inputs()}
+        self._outputs = ["score", "decision"] if bundle.manifest.classes else ["score"]
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Floats, Ints]:
+        """Scores (n, k) and decisions (n,) of rows of named fields; decisions of a regression are zeros.
+
+        Raises:
+            RequestError: HS502, bad fields, or rows whose score would not be finite.
+        """
+        return self._finite(*self._run(*self._decoder.rows(rows)))
+
+    def score_columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[Floats, Ints]:
+        """As ``score_rows``, of named columns of equal length."""
+        return self._finite(*self._run(*self._decoder.columns(columns)))
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """One answer per row; see ``score_rows``."""
+        return answers(self.manifest, *self.score_rows(rows))
+
+    def predict_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[Answer]:
+        """One answer per row of the columns; see ``score_columns``."""
+        return answers(self.manifest, *self.score_columns(columns))
+
+    def predict_one(self, row: Mapping[str, Any]) -> Answer:
+        """The answer to one row."""
+        return self.predict_rows([row])[0]
+
+    def predict_frame(self, frame: pl.DataFrame) -> Floats:
+        """Scores (n, k) of a frame; columns that are no inputs are not read.
+
+        Raises:
+            DataError: HS203, an input is missing; HS205, a column has a value of the wrong kind.
+        """
+        return self.decide_frame(frame)[0]
+
+    def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
+        """Scores (n, k) and the graph's own decisions (n,) of a frame."""
+        numbers, codes = decode_frame(self._inputs, frame)
+        parts = range(0, max(frame.height, 1), FRAME_ROWS_AT_ONCE)
+        found = [self._run(numbers[at : at + FRAME_ROWS_AT_ONCE], codes[at : at + FRAME_ROWS_AT_ONCE]) for at in parts]
+        return np.concatenate([scores for scores, _ in found]), np.concatenate([decisions for _, decisions in found])
+
+    def answers(self, scores: Floats) -> dict[str, list[float] | list[str]]:
+        """Scores (n, k) as answer columns: ``prediction``, and ``probability`` or ``probability_<class>`` for classes."""
+        return answer_columns(self.manifest, scores)
+
+    def _run(self, numbers: Floats, codes: Ints) -> tuple[Floats, Ints]:
+        given = {"numbers": numbers, "codes": codes}
+        found = self._session.run(self._outputs, {name: given[name] for name in self._feeds})
+        scores: Floats = found[0]
+        return scores, found[1] if len(found) > 1 else np.zeros(len(scores), dtype=np.int64)
+
+    def _finite(self, scores: Floats, decisions: Ints) -> tuple[Floats, Ints]:
+        """Numbers near the end of float64 can overflow inside a model; JSON cannot say infinity, and no caller could use it."""
+        if np.isfinite(scores).all():
+            return scores, decisions
+        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist()
+        listed = tuple(
+            {"row": row, "field": "", "got": "a row whose score is not finite", "allowed": "numbers of a size the model can compute with"}
+            for row in bad[:LISTED]
+        )
+        message = f"{len(bad)} row(s) have no finite score; their numbers are too large for the model"
+        raise RequestError("HS502", message, status=422, fields=listed, place=f"row {bad[0]}")
+
+
+def _session(bundle: Bundle) -> Any:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as kinds
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors come as exceptions; nothing is printed on a server's stderr behind its back
+    faults = (kinds.Fail, kinds.InvalidArgument, kinds.InvalidGraph, kinds.InvalidProtobuf, kinds.NotImplemented, kinds.RuntimeException)
+    try:
+        session = onnxruntime.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
+    except faults as fault:
+        raise BundleError("HS401", f"the graph cannot be loaded: {fault}", place="model.onnx") from fault
+    said = session.get_modelmeta().custom_metadata_map.get(INTERFACE_KEY)
+    if said != interface_digest(bundle.manifest):
+        raise BundleError(
+            "HS401", "the graph was compiled for other inputs, classes or another threshold than the manifest says", place="manifest.json"
+        )
+    return session

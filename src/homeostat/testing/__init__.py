@@ -1,0 +1,1 @@
+"""Suites that any implementation of one of Homeostat's ports must pass."""

@@ -1,0 +1,92 @@
+"""The charter's success clauses compiled to gates, and the evidence that gates judge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from homeostat.core.records import Score
+    from homeostat.core.sections import Success
+    from homeostat.stats.kernels import Floats
+
+GateName = Literal["threshold", "baseline", "champion", "segments", "latency_p99_ms", "size_mb", "parity", "contract"]
+
+Fields = Mapping[str, str] | Collection[str]
+"""Field names, with or without kinds (``{"age": "number"}``); kinds are compared where both sides know them."""
+
+PARITY_LIMIT = 1e-7
+"""Largest difference between the bundle's graph and the library's own prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition a candidate must meet. ``clause`` is where it comes from; ``limit`` is what is allowed, None when it isn't a number."""
+
+    name: GateName
+    limit: float | None
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What is known of a candidate. What is None or NaN was not measured, and the gate that needs it fails.
+
+    Attributes:
+        metric: name of the success metric.
+        y: what came on the holdout, ``(n,)``.
+        scores: the candidate's scores on the holdout, ``(n, k)``.
+        baseline_scores: the baseline's on the same rows.
+        champion_scores: the champion's on the same rows; None when there is no champion.
+        segment_scores: scores by segment, and the whole (``segment`` empty), of any metric.
+        latency_p99_ms: 99th percentile of one prediction on the bundle.
+        size_mb: size of the bundle.
+        parity_difference: largest difference between the bundle and the library's own prediction on real rows,
+            relative for scores beyond 1.
+        parity_flips: rows on which the two decide differently.
+        inputs: fields that the candidate accepts, as names or as names with kinds.
+        champion_inputs: fields that the champion's callers send, likewise; None when there is no champion.
+        needed_inputs: fields without which the candidate refuses a row; None: it needs all of ``inputs``.
+        block: rows resampled together, for rows in time order.
+    """
+
+    metric: str
+    y: Floats
+    scores: Floats
+    baseline_scores: Floats | None = None
+    champion_scores: Floats | None = None
+    segment_scores: tuple[Score, ...] = ()
+    latency_p99_ms: float | None = None
+    size_mb: float | None = None
+    parity_difference: float | None = None
+    parity_flips: int | None = None
+    inputs: Fields | None = None
+    champion_inputs: Fields | None = None
+    needed_inputs: Fields | None = None
+    block: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Rows of the holdout."""
+        return len(self.y)
+
+    @property
+    def has_champion(self) -> bool:
+        """Whether anything is known of a champion."""
+        return self.champion_scores is not None or self.champion_inputs is not None
+
+
+def compile_gates(success: Success) -> tuple[Gate, ...]:
+    """The gates of a charter's ``success`` section, in the order they are told. Champion, parity and contract are always there."""
+    gates = [
+        Gate("threshold", success.threshold, "success.threshold") if success.threshold is not None else None,
+        Gate("baseline", success.improvement, "success.improvement") if success.baseline != "none" else None,
+        Gate("champion", success.champion_margin, "success.champion_margin"),
+        Gate("segments", success.segment_gap, "success.segment_gap") if success.segment_gap is not None else None,
+        Gate("latency_p99_ms", success.latency_p99_ms, "success.latency_p99_ms") if success.latency_p99_ms is not None else None,
+        Gate("size_mb", success.size_mb, "success.size_mb") if success.size_mb is not None else None,
+        Gate("parity", PARITY_LIMIT, "always"),
+        Gate("contract", None, "always"),
+    ]
+    return tuple(gate for gate in gates if gate is not None)

@@ -1,0 +1,212 @@
+"""Put the evidence through the gates: a verdict with one result and one sentence per gate. What was not measured does not pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from homeostat.core.records import GateResult, Verdict
+from homeostat.stats.intervals import bootstrap
+from homeostat.stats.metrics import better, error_of, metric
+from homeostat.stats.paired import paired_bootstrap
+from homeostat.validation.gates import compile_gates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from homeostat.core.records import Score
+    from homeostat.core.sections import Success
+    from homeostat.stats.kernels import Floats
+    from homeostat.validation.gates import Evidence, Fields, Gate, GateName
+
+    Judge = Callable[[Gate, Evidence, Success, int], GateResult]
+
+
+def validate(evidence: Evidence, success: Success, seed: int = 0) -> Verdict:
+    """Judge a candidate by each gate of the charter's ``success`` section. Same evidence and seed, same verdict.
+
+    Raises:
+        CharterError: HS112, no such metric.
+        ValueError: the candidate's scores don't fit its y, or the metric.
+    """
+    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success)))
+
+
+def _result(gate: Gate, passed: bool, value: float | None, detail: str, limit: float | None = None) -> GateResult:
+    """A result that any store can hold: what is not a finite number is None."""
+    shown = value if value is not None and math.isfinite(value) else None
+    return GateResult(
+        gate.name, bool(passed), shown, gate.limit if limit is None else limit, f"{detail}: {'passed' if passed else 'failed'}"
+    )
+
+
+def _threshold(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
+    measured = metric(evidence.metric)
+    value, limit = measured.score(evidence.y, evidence.scores), gate.limit
+    if limit is None or not math.isfinite(limit) or not math.isfinite(value):
+        return _result(gate, False, value, _unmeasured(evidence))
+    low, high = bootstrap(measured, evidence.y, evidence.scores, confidence=success.confidence, seed=seed, block=evidence.block)
+    passed = not better(measured, limit, value)
+    side = "at least" if measured.greater_is_better else "at most"
+    interval = f" ({_short(low)} to {_short(high)})" if math.isfinite(low) else ""
+    return _result(gate, passed, value, f"{measured.name} {_short(value)}{interval} is {'' if passed else 'not '}{side} {_short(limit)}")
+
+
+def _baseline(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
+    return _compare(gate, evidence, evidence.baseline_scores, f"the {success.baseline} baseline", (success.confidence, seed))
+
+
+def _champion(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
+    if evidence.has_champion:
+        return _compare(gate, evidence, evidence.champion_scores, "the champion", (success.confidence, seed))
+    if not math.isfinite(metric(evidence.metric).score(evidence.y, evidence.scores)):
+        return _result(gate, False, None, f"there is no champion yet, but {_unmeasured(evidence)}")
+    return _result(gate, True, None, "there is no champion yet")
+
+
+def _compare(gate: Gate, evidence: Evidence, theirs: Floats | None, whom: str, how: tuple[float, int]) -> GateResult:
+    """A paired test of the candidate against a reference; the gate's limit is the share of the reference's error to save."""
+    confidence, seed = how
+    if theirs is None:
+        return _result(gate, False, None, f"{whom} was not scored on the holdout")
+    if theirs.shape != evidence.scores.shape:
+        return _result(
+            gate, False, None, f"{whom} has scores {theirs.shape}, the candidate {evidence.scores.shape}: they cannot be compared"
+        )
+    margin = gate.limit or 0.0
+    found = paired_bootstrap(
+        metric(evidence.metric),
+        evidence.y,
+        evidence.scores,
+        theirs,
+        margin=margin,
+        confidence=confidence,
+        seed=seed,
+        block=evidence.block,
+    )
+    if math.isnan(found.difference) or math.isnan(found.low):
+        return _result(gate, False, None, f"cannot be compared with {whom}: {_unmeasured(evidence)}")
+    values = f"{evidence.metric} {_short(found.ours)} against {_short(found.theirs)}"
+    certainty = f"one-sided {_percent(confidence)} low end {_percent(found.low)}, asked more than {_percent(margin)}"
+    return _result(gate, found.better, found.difference, f"{_how_much(found.difference, whom)} ({values}; {certainty})")
+
+
+def _how_much(difference: float, whom: str) -> str:
+    if difference == 0:
+        return f"no better than {whom}"
+    if math.isinf(difference):
+        return f"worse than {whom}, which makes no error"
+    return f"{'better' if difference > 0 else 'worse'} than {whom} by {_percent(abs(difference))} of its error"
+
+
+def _segments(gate: Gate, evidence: Evidence, success: Success, _seed: int) -> GateResult:
+    """Every judged segment's error is at most (1 + gap) x the error of all rows; each column must have a judged segment."""
+    measured = metric(evidence.metric)
+    if not success.segments:
+        return _result(gate, False, None, "success.segment_gap is set, but success.segments names no column")
+    whole = measured.score(evidence.y, evidence.scores)
+    if not math.isfinite(whole):
+        return _result(gate, False, None, _unmeasured(evidence))
+    mine = [one for one in evidence.segment_scores if one.metric == measured.name and one.segment and math.isfinite(one.value)]
+    missing = [column for column in success.segments if not any(one.segment.startswith(f"{column}=") for one in mine)]
+    if missing:
+        return _result(gate, False, None, f"no segment of {', '.join(missing)} could be judged")
+    error, gap = error_of(measured, whole), gate.limit or 0.0
+    errors = [error_of(measured, one.value) for one in mine]
+    over = sum(one > error * (1 + gap) for one in errors)
+    place = int(np.argmax(errors))
+    worst, excess = mine[place], _excess(errors[place], error)
+    amount = f"{_percent(abs(excess))} {'more' if excess >= 0 else 'less'} error" if math.isfinite(excess) else "more error than none"
+    told = (
+        f"{worst.segment} is the worst of {len(mine)} segments: {measured.name} {_short(worst.value)} on {worst.rows} rows "
+        f"against {_short(whole)} on all, {amount}, at most {_percent(gap)} more is allowed"
+    )
+    return _result(gate, over == 0, excess, told + (f"; {over} are over" if over > 1 else "") + _not_judged(mine, evidence, success))
+
+
+def _excess(error: float, whole: float) -> float:
+    """How much larger an error is than the whole's, as a share of it."""
+    if whole:
+        return error / whole - 1
+    return math.inf if error else 0.0
+
+
+def _not_judged(mine: list[Score], evidence: Evidence, success: Success) -> str:
+    left = {name: evidence.rows - sum(one.rows for one in mine if one.segment.startswith(f"{name}=")) for name in success.segments}
+    said = [f"{rows} of {name}" for name, rows in left.items() if rows > 0]
+    return f"; rows in segments too small to judge: {', '.join(said)}" if said else ""
+
+
+def _latency(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    return _at_most(gate, evidence.latency_p99_ms, "99 of 100 predictions take at most", "ms", "the latency")
+
+
+def _size(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    return _at_most(gate, evidence.size_mb, "the bundle has", "MB", "the bundle's size")
+
+
+def _at_most(gate: Gate, value: float | None, told: str, unit: str, what: str) -> GateResult:
+    if value is None or not math.isfinite(value) or value < 0 or gate.limit is None:
+        return _result(gate, False, None, f"{what} was not measured")
+    return _result(gate, value <= gate.limit, value, f"{told} {_short(value)} {unit}, {_short(gate.limit)} {unit} are allowed")
+
+
+def _parity(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    difference, flips = evidence.parity_difference, evidence.parity_flips
+    if difference is None or flips is None or not math.isfinite(difference) or gate.limit is None:
+        return _result(gate, False, None, "the bundle was not compared with the library's own prediction")
+    told = f"the bundle differs from the library's own prediction by at most {difference:.2g} ({gate.limit:.2g} allowed)"
+    detail = f"{told} and decides {flips} rows differently"
+    return _result(gate, flips == 0 and 0 <= difference <= gate.limit, difference, detail)
+
+
+def _contract(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    """A request made for the champion must be right for the candidate: its fields accepted, of the same kinds, and no others needed."""
+    if not evidence.has_champion:
+        return _result(gate, True, None, "there is no champion whose callers could break")
+    if evidence.inputs is None or evidence.champion_inputs is None:
+        return _result(gate, False, None, f"the inputs of the {'candidate' if evidence.inputs is None else 'champion'} are not known")
+    ours, theirs = _kinds(evidence.inputs), _kinds(evidence.champion_inputs)
+    broken = [f"{name} is no longer accepted" for name in theirs if name not in ours]
+    needed = ours if evidence.needed_inputs is None else evidence.needed_inputs
+    broken += [f"{name} is needed and callers don't send it" for name in needed if name not in theirs]
+    both = [(name, theirs[name], ours[name]) for name in theirs if name in ours]
+    broken += [f"{name} was a {old} and is a {new}" for name, old, new in both if old and new and old != new]
+    if broken:
+        return _result(gate, False, float(len(broken)), f"requests made for the champion would break: {'; '.join(broken)}", 0.0)
+    return _result(gate, True, 0.0, f"requests made for the champion are still right ({len(theirs)} fields)", 0.0)
+
+
+def _kinds(fields: Fields) -> dict[str, str]:
+    """Names with kinds; the kind is empty where it isn't known."""
+    return dict(fields) if isinstance(fields, Mapping) else dict.fromkeys(fields, "")
+
+
+def _unmeasured(evidence: Evidence) -> str:
+    return f"{evidence.metric} cannot be measured on the {evidence.rows} rows of the holdout"
+
+
+def _short(value: float) -> str:
+    """A number for people: three significant digits, more where whole digits need them."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.3g}"
+
+
+def _percent(share: float) -> str:
+    if math.isinf(share):
+        return "unbounded"
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"
+
+
+_JUDGES: dict[GateName, Judge] = {
+    "threshold": _threshold,
+    "baseline": _baseline,
+    "champion": _champion,
+    "segments": _segments,
+    "latency_p99_ms": _latency,
+    "size_mb": _size,
+    "parity": _parity,
+    "contract": _contract,
+}

@@ -1,0 +1,147 @@
+"""Evaluation: which scores come out, that they are right, and that every number can be stored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from homeostat.core.ids import canonical
+from homeostat.core.sections import Payoff, Success, Value
+from homeostat.errors import CharterError, LearningError
+from homeostat.evaluation.evaluate import VALUE_PER_ROW, evaluate, value_per_row
+from homeostat.stats.intervals import bootstrap
+from homeostat.stats.metrics import metric
+
+
+def binary(rows: int = 400, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    y = (rng.random(rows) < 0.3).astype(np.float64)
+    p = np.clip(0.3 + 0.25 * y + 0.2 * rng.normal(size=rows), 0.01, 0.99)
+    return y, np.column_stack([1 - p, p])
+
+
+def regression(rows: int = 400, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    y = rng.normal(100, 30, rows)
+    return y, (y + 10 * rng.normal(size=rows))[:, None]
+
+
+def test_the_success_metric_comes_first_and_every_metric_of_the_task_follows() -> None:
+    y, scores = regression()
+    found = evaluate(y, scores, task_type="regression", success=Success(metric="rmse"), seed=3)
+    assert [s.metric for s in found] == ["rmse", "mae", "r2"]
+    for score in found:
+        assert score.value == metric(score.metric).score(y, scores)
+        assert (score.low, score.high) == bootstrap(metric(score.metric), y, scores, confidence=0.95, resamples=1000, seed=3)
+        assert score.low < score.value < score.high
+        assert (score.rows, score.segment) == (400, "")
+    y, scores = binary()
+    names = [s.metric for s in evaluate(y, scores, task_type="binary", success=Success(metric="auc"), classes=("no", "yes"))]
+    assert names == ["auc", "average_precision", "brier", "f1", "log_loss", "accuracy"]
+    y, scores = np.arange(60.0) % 3, np.tile(np.eye(3), (20, 1)) * 0.7 + 0.1
+    names = [s.metric for s in evaluate(y, scores, task_type="multiclass", success=Success(metric="macro_f1"), classes=("a", "b", "c"))]
+    assert names == ["macro_f1", "log_loss", "accuracy"]
+
+
+def test_the_success_metric_is_given_by_segment() -> None:
+    y, scores = regression(130)
+    place = ["north"] * 60 + ["south"] * 40 + ["east"] * 20 + ["west"] * 10
+    found = {
+        s.segment: s
+        for s in evaluate(y, scores, task_type="regression", success=Success(metric="mae"), segments={"place": place})
+        if s.segment
+    }
+    assert list(found) == ["place=north", "place=south", "place=(rare values)"]
+    assert [s.rows for s in found.values()] == [60, 40, 30]
+    assert {s.metric for s in found.values()} == {"mae"}
+    assert found["place=south"].value == pytest.approx(np.abs(y - scores[:, 0])[60:100].mean())
+
+
+def test_money_is_the_mean_of_the_payoffs_at_the_threshold() -> None:
+    y, scores = binary()
+    value = Value(payoff=Payoff(true_positive=10, false_positive=-1))
+    for threshold in (0.5, 0.2):
+        found = evaluate(y, scores, task_type="binary", success=Success(metric="auc"), value=value, threshold=threshold)
+        money = next(s for s in found if s.metric == VALUE_PER_ROW)
+        acted = scores[:, 1] >= threshold
+        assert money.value == pytest.approx((10 * (acted & (y == 1)).sum() - (acted & (y == 0)).sum()) / len(y))
+        assert money.low < money.value < money.high
+
+
+def test_costs_of_a_regression_are_negative_money() -> None:
+    y, scores = regression()
+    found = evaluate(y, scores, task_type="regression", success=Success(metric="mae"), value=Value(over=1.0, under=1.0))
+    by_name = {s.metric: s.value for s in found}
+    assert by_name[VALUE_PER_ROW] == pytest.approx(-by_name["mae"])
+
+
+def test_value_that_does_not_fit_the_task_says_nothing() -> None:
+    y, scores = regression(10)
+    assert value_per_row(y, scores, Value(payoff=Payoff(true_positive=1))) is None
+    assert value_per_row(y, scores, Value()) is None
+    assert value_per_row(y, scores, None) is None
+    assert value_per_row(*binary(10), Value(over=1.0)) is None
+
+
+def test_every_number_can_be_stored() -> None:
+    y, scores = binary(200)
+    groups = ["one class"] * 40 + ["mixed"] * 160
+    y[:40] = 0
+    found = evaluate(y, scores, task_type="binary", success=Success(metric="auc"), segments={"g": groups})
+    assert [s.segment for s in found if s.segment] == ["g=mixed"]  # auc of one class is undefined
+    canonical([asdict(s) for s in found])
+    assert all(math.isfinite(n) for s in found for n in (s.value, s.low, s.high))
+
+
+def test_the_same_seed_gives_the_same_scores() -> None:
+    y, scores = binary()
+    first, again, other = (evaluate(y, scores, task_type="binary", success=Success(metric="brier"), seed=s) for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_confidence_and_blocks_reach_the_intervals() -> None:
+    y, scores = regression()
+    narrow, wide = (evaluate(y, scores, task_type="regression", success=Success(metric="mae", confidence=c))[0] for c in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    runs = evaluate(y, scores, task_type="regression", success=Success(metric="mae"), block=10)[0]
+    assert (runs.low, runs.high) == bootstrap(metric("mae"), y, scores, confidence=0.95, resamples=1000, seed=0, block=10)
+
+
+class TestBadInput:
+    def test_one_class_held_out(self) -> None:
+        _, scores = binary(50)
+        with pytest.raises(LearningError, match="the rarest class came 0 times") as caught:
+            evaluate(np.zeros(50), scores, task_type="binary", success=Success(metric="auc"))
+        assert caught.value.code == "HS302"
+
+    @pytest.mark.parametrize("rows", [0, 1])
+    def test_too_few_rows(self, rows: int) -> None:
+        y, scores = regression(rows)
+        with pytest.raises(LearningError, match=f"on the {rows} rows held out"):
+            evaluate(y, scores, task_type="regression", success=Success(metric="mae"))
+
+    def test_null_labels_and_scores_are_counted(self) -> None:
+        y, scores = regression(50)
+        y[:3] = np.nan
+        with pytest.raises(LearningError, match="3 of them have no target value"):
+            evaluate(y, scores, task_type="regression", success=Success(metric="mae"))
+        y, scores = regression(50)
+        scores[:4] = np.inf
+        with pytest.raises(LearningError, match="4 of them got no finite score"):
+            evaluate(y, scores, task_type="regression", success=Success(metric="mae"))
+
+    def test_a_metric_of_another_task(self) -> None:
+        with pytest.raises(ValueError, match="auc"):
+            evaluate(*regression(50), task_type="regression", success=Success(metric="auc"))
+        with pytest.raises(CharterError, match="lift"):
+            evaluate(*regression(50), task_type="regression", success=Success(metric="lift"))
+
+    def test_labels_and_classes_that_do_not_fit(self) -> None:
+        y, scores = binary(50)
+        with pytest.raises(ValueError, match="49 labels for 50 rows"):
+            evaluate(y, scores, task_type="binary", success=Success(metric="auc"), segments={"g": ["a"] * 49})
+        with pytest.raises(ValueError, match="for 3 classes"):
+            evaluate(y, scores, task_type="multiclass", success=Success(metric="accuracy"), classes=("a", "b", "c"))

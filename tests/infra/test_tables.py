@@ -1,0 +1,142 @@
+"""Delta tables: one key is one commit, versions stay readable, a correction is one step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from homeostat.errors import DataError, ProjectError
+from homeostat.infra.tables import Table
+
+
+def _rows(source: str, *values: float) -> pl.DataFrame:
+    rows = [(value, source, line) for line, value in enumerate(values, start=2)]
+    return pl.DataFrame(rows, schema={"a": pl.Float64, "_source": pl.String, "_line": pl.Int64}, orient="row")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path / "curated")
+
+
+def test_a_key_is_one_commit(table: Table) -> None:
+    assert not table.exists()
+    assert table.history() == []
+    assert table.append(_rows("x", 1.0), {"delivery": "d1"}, "k1") == 0
+    assert table.append(_rows("y", 2.0), {"delivery": "d2"}, "k2") == 1
+    assert table.append(_rows("x", 1.0), {"delivery": "d1"}, "k1") == 0
+    assert table.replace_source(_rows("y", 9.0), ["y"], {}, "k2") == 1
+    assert Table(str(table.path)).append(_rows("y", 2.0), {}, "k2") == 1
+    assert table.version() == 1
+    assert table.read()["a"].to_list() == [1.0, 2.0]
+    assert [(c["version"], c["key"], c["metadata"]) for c in table.history()] == [
+        (1, "k2", {"delivery": "d2"}),
+        (0, "k1", {"delivery": "d1"}),
+    ]
+
+
+def test_a_correction_replaces_its_source_in_one_version(table: Table) -> None:
+    table.replace_source(_rows("it's.csv", 1.0, 2.0), ["it's.csv"], {}, "k1")
+    table.replace_source(_rows("b.csv", 3.0), ["b.csv"], {}, "k2")
+    assert table.replace_source(_rows("it's.csv", 7.0), ["it's.csv"], {}, "k3") == 2
+    assert table.read().rows() == [(3.0, "b.csv", 2), (7.0, "it's.csv", 2)]
+    assert table.read(version=1)["a"].to_list() == [3.0, 1.0, 2.0]
+    assert table.read(version=0)["a"].to_list() == [1.0, 2.0]
+    assert table.replace_source(_rows("b.csv"), ["b.csv"], {}, "k4") == 3
+    assert table.read()["a"].to_list() == [7.0]
+    with pytest.raises(DataError, match="HS208"):
+        table.replace_source(_rows("other.csv", 1.0), ["b.csv"], {}, "k5")
+
+
+def test_types_nulls_and_order_come_back(table: Table) -> None:
+    frame = pl.DataFrame(
+        {
+            "f": [1.5, None, float("nan")],
+            "i": [2**63 - 1, None, 0],
+            "s": ["ä", None, ""],
+            "b": [True, None, False],
+            "d": [date(2011, 1, 1), None, date(1800, 1, 1)],
+            "t": [datetime(2011, 1, 1, 5, 0, 0, 1), None, datetime(1800, 1, 1)],
+            "_rules": [["x", "y"], [], None],
+            "_source": ["b", "a", "a"],
+            "_line": [2, 10, 9],
+        }
+    )
+    table.append(frame, {}, "k")
+    assert table.read().equals(frame.reverse())
+    assert table.read(columns=["s"])["s"].to_list() == ["", None, "ä"]
+    table.append(frame.select(reversed(frame.columns)), {}, "k2")
+    again = table.read()
+    assert again.columns == frame.columns
+    assert again.equals(pl.concat([frame, frame]).reverse().sort("_source", "_line", maintain_order=True))
+
+
+def test_an_empty_write_is_a_commit_too(table: Table) -> None:
+    assert table.append(_rows("x"), {"note": "nothing"}, "k1") == 0
+    assert table.append(_rows("x"), {}, "k2") == 1
+    assert table.read().equals(_rows("x"))
+
+
+def test_another_schema_is_refused_and_changes_nothing(table: Table) -> None:
+    table.append(_rows("x", 1.0), {}, "k1")
+    for frame, words in (
+        (_rows("x", 1.0).with_columns(b=pl.lit(1)), "b is new"),
+        (_rows("x", 1.0).drop("a"), "a is missing"),
+        (_rows("x", 1.0).cast({"a": pl.String}), "a is String instead of Float64"),
+    ):
+        with pytest.raises(DataError, match="HS208") as caught:
+            table.append(frame, {}, "k2")
+        assert words in caught.value.message
+    assert table.version() == 0
+
+
+def test_what_is_not_there(table: Table) -> None:
+    for ask in (table.version, table.read):
+        with pytest.raises(ProjectError, match="HS608"):
+            ask()
+    table.append(_rows("x", 1.0), {}, "k1")
+    for version in (1, -1):
+        with pytest.raises(ProjectError, match="HS605"):
+            table.read(version=version)
+    with pytest.raises(DataError, match=r"HS203.*'no'"):
+        table.read(columns=["no"])
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ProjectError, match="HS602"):
+        Table(tmp_path / "file" / "curated").append(_rows("x", 1.0), {}, "k")
+
+
+def test_writers_at_the_same_time_lose_nothing_and_write_nothing_twice(table: Table) -> None:
+    keys = [f"k{i % 6}" for i in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        versions = list(pool.map(lambda key: Table(table.path).append(_rows(key, 1.0), {}, key), keys))
+    assert sorted(set(versions)) == list(range(6))
+    assert versions[:6] == versions[6:]
+    assert table.read()["_source"].to_list() == sorted(set(keys))
+    assert {c["key"]: c["version"] for c in table.history()} == dict(zip(keys, versions, strict=True))
+
+
+KILLED = """
+import os, signal, sys
+import polars as pl
+from homeostat.infra.tables import Table
+Table(sys.argv[1]).append(pl.DataFrame({"a": [1.0], "_source": ["x"], "_line": [2]}), {}, "k1")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_after_the_commit_the_next_try_finds_it(table: Table) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(table.path)], env=os.environ, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert table.append(_rows("x", 1.0), {}, "k1") == 0
+    assert table.read().height == 1

@@ -1,0 +1,51 @@
+"""Which gates a charter's success section becomes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from homeostat.core.sections import Success
+from homeostat.validation.gates import PARITY_LIMIT, Evidence, compile_gates
+
+
+def test_a_short_charter_still_has_the_gates_that_always_hold() -> None:
+    assert [(g.name, g.limit) for g in compile_gates(Success(metric="mae", baseline="none"))] == [
+        ("champion", 0.0),
+        ("parity", PARITY_LIMIT),
+        ("contract", None),
+    ]
+
+
+def test_every_clause_becomes_a_gate() -> None:
+    success = Success(
+        metric="mae",
+        threshold=0.0,
+        improvement=0.1,
+        champion_margin=0.02,
+        segments=("a",),
+        segment_gap=0.5,
+        latency_p99_ms=5,
+        size_mb=10,
+    )
+    assert {g.name: (g.limit, g.clause) for g in compile_gates(success)} == {
+        "threshold": (0.0, "success.threshold"),
+        "baseline": (0.1, "success.improvement"),
+        "champion": (0.02, "success.champion_margin"),
+        "segments": (0.5, "success.segment_gap"),
+        "latency_p99_ms": (5, "success.latency_p99_ms"),
+        "size_mb": (10, "success.size_mb"),
+        "parity": (PARITY_LIMIT, "always"),
+        "contract": (None, "always"),
+    }
+
+
+def test_segments_without_a_gap_are_shown_but_not_judged() -> None:
+    assert "segments" not in [g.name for g in compile_gates(Success(metric="mae", segments=("a",)))]
+
+
+def test_either_sign_of_a_champion_is_enough() -> None:
+    y, scores = np.zeros(3), np.zeros((3, 1))
+    assert not Evidence("mae", y, scores).has_champion
+    assert Evidence("mae", y, scores, champion_scores=scores).has_champion
+    assert Evidence("mae", y, scores, champion_inputs=("a",)).has_champion
+    assert Evidence("mae", y, scores).rows == 3

@@ -1,0 +1,309 @@
+"""Verdicts: each gate passes and fails for the right reason, says so in a sentence, and fails when nothing was measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeostat.core.ids import canonical
+from homeostat.core.records import Score
+from homeostat.core.sections import Success
+from homeostat.errors import CharterError
+from homeostat.validation.gates import Evidence
+from homeostat.validation.validate import validate
+
+RNG = np.random.default_rng(11)
+Y = RNG.normal(200, 60, 500)
+OURS = (Y + RNG.normal(0, 20, 500))[:, None]
+WORSE = (Y + RNG.normal(0, 30, 500))[:, None]
+NAIVE = np.full((500, 1), Y.mean())
+GOOD = Evidence(
+    metric="mae",
+    y=Y,
+    scores=OURS,
+    baseline_scores=NAIVE,
+    champion_scores=WORSE,
+    latency_p99_ms=2.0,
+    size_mb=0.5,
+    parity_difference=1e-9,
+    parity_flips=0,
+    inputs=("hour", "temp"),
+    champion_inputs=("hour", "temp"),
+)
+ALONE = replace(GOOD, champion_scores=None, champion_inputs=None)
+
+
+def judge(evidence: Evidence = GOOD, **clauses):
+    verdict = validate(evidence, Success(metric=evidence.metric, **clauses), seed=0)
+    canonical([asdict(result) for result in verdict.results])  # every verdict can be stored
+    return {result.gate: result for result in verdict.results}
+
+
+def binary(rows: int = 400):
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 2, rows).astype(np.float64)
+    p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(size=rows))))
+    return y, np.column_stack([1 - p, p]), np.full((rows, 2), 0.5)
+
+
+def test_a_good_challenger_passes_everything() -> None:
+    success = Success(metric="mae", threshold=60, improvement=0.3, champion_margin=0.05, latency_p99_ms=5, size_mb=1)
+    verdict = validate(GOOD, success, seed=0)
+    assert verdict.passed
+    assert [r.gate for r in verdict.results] == ["threshold", "baseline", "champion", "latency_p99_ms", "size_mb", "parity", "contract"]
+    assert verdict == validate(GOOD, success, seed=0)
+
+
+class TestThreshold:
+    def test_the_sentence_names_value_interval_and_limit(self) -> None:
+        result = judge(threshold=60)["threshold"]
+        assert result.passed
+        assert result.limit == 60
+        assert result.value == pytest.approx(np.abs(Y - OURS[:, 0]).mean())
+        assert result.detail == "mae 16.7 (15.6 to 17.8) is at most 60: passed"
+
+    def test_not_reached(self) -> None:
+        result = judge(threshold=10)["threshold"]
+        assert not result.passed
+        assert result.detail.endswith("is not at most 10: failed")
+
+    def test_exactly_reached_passes(self) -> None:
+        off_by_two = replace(ALONE, scores=np.round(Y)[:, None] + 2, y=np.round(Y))
+        assert judge(off_by_two, threshold=2.0)["threshold"].passed
+        assert not judge(off_by_two, threshold=1.999)["threshold"].passed
+
+    def test_greater_is_better(self) -> None:
+        y, ours, coin = binary()
+        evidence = replace(ALONE, metric="auc", y=y, scores=ours, baseline_scores=coin)
+        assert judge(evidence, threshold=0.7)["threshold"].passed
+        result = judge(evidence, threshold=0.99)["threshold"]
+        assert not result.passed
+        assert "is not at least 0.99" in result.detail
+
+
+class TestBaseline:
+    def test_must_be_beaten_by_the_asked_share(self) -> None:
+        result = judge(improvement=0.3)["baseline"]
+        assert result.passed
+        assert result.value == pytest.approx(1 - np.abs(Y - OURS[:, 0]).mean() / np.abs(Y - NAIVE[:, 0]).mean())
+        assert "better than the naive baseline by " in result.detail
+        assert "asked more than 30%" in result.detail
+        assert not judge(improvement=0.9)["baseline"].passed
+
+    def test_none_asked(self) -> None:
+        assert "baseline" not in judge(replace(GOOD, baseline_scores=None), baseline="none")
+
+    def test_of_a_ranking_metric_is_a_share_of_what_is_missing_to_1(self) -> None:
+        y, ours, coin = binary()
+        evidence = replace(ALONE, metric="auc", y=y, scores=ours, baseline_scores=coin)
+        result = judge(evidence, improvement=0.05)["baseline"]
+        assert result.passed
+        from sklearn.metrics import roc_auc_score
+
+        assert result.value == pytest.approx((roc_auc_score(y, ours[:, 1]) - 0.5) / 0.5)
+
+    def test_not_scored_fails(self) -> None:
+        result = judge(replace(GOOD, baseline_scores=None))["baseline"]
+        assert not result.passed
+        assert result.detail == "the naive baseline was not scored on the holdout: failed"
+
+
+class TestChampion:
+    def test_better_by_the_margin(self) -> None:
+        result = judge(champion_margin=0.05)["champion"]
+        assert result.passed
+        assert result.limit == 0.05
+        assert result.detail.startswith("better than the champion by ")
+        assert "(mae 16.7 against 24; " in result.detail
+        assert "one-sided 95% low end " in result.detail
+
+    def test_not_surely_better_fails(self) -> None:
+        same = replace(GOOD, champion_scores=OURS.copy())
+        result = judge(same)["champion"]
+        assert not result.passed
+        assert result.detail.startswith("no better than the champion (")
+        swapped = replace(GOOD, scores=WORSE, champion_scores=OURS)
+        result = judge(swapped)["champion"]
+        assert not result.passed
+        assert result.value < 0
+        assert result.detail.startswith("worse than the champion by ")
+
+    def test_none_yet(self) -> None:
+        result = judge(ALONE)["champion"]
+        assert (result.passed, result.detail) == (True, "there is no champion yet: passed")
+
+    def test_known_but_not_scored_fails(self) -> None:
+        result = judge(replace(GOOD, champion_scores=None))["champion"]
+        assert not result.passed
+        assert "was not scored" in result.detail
+
+    @pytest.mark.parametrize("theirs", [WORSE[:-1], np.hstack([WORSE, WORSE])])
+    def test_other_rows_or_classes_fail(self, theirs) -> None:
+        result = judge(replace(GOOD, champion_scores=theirs))["champion"]
+        assert not result.passed
+        assert "cannot be compared" in result.detail
+
+    def test_perfect_champion(self) -> None:
+        result = judge(replace(GOOD, champion_scores=Y[:, None]))["champion"]
+        assert (result.passed, result.value) == (False, None)
+        assert "worse than the champion, which makes no error" in result.detail
+        assert not judge(replace(GOOD, scores=Y[:, None], champion_scores=Y[:, None]))["champion"].passed
+
+    def test_nulls_in_the_champions_scores_fail(self) -> None:
+        theirs = WORSE.copy()
+        theirs[0] = np.nan
+        assert not judge(replace(GOOD, champion_scores=theirs))["champion"].passed
+
+
+class TestSegments:
+    def scores(self, *values: tuple[str, float, int]):
+        return tuple(Score("mae", value, value - 1, value + 1, rows, segment) for segment, value, rows in values)
+
+    def test_within_the_gap(self) -> None:
+        whole = Score("mae", 15.5, 14, 17, 500)
+        found = (whole, *self.scores(("season=1", 14.0, 250), ("season=2", 17.0, 250)))
+        result = judge(replace(GOOD, segment_scores=found), segments=("season",), segment_gap=0.2)["segments"]
+        assert result.passed
+        assert result.value == pytest.approx(17 / np.abs(Y - OURS[:, 0]).mean() - 1)
+        assert result.detail == (
+            "season=2 is the worst of 2 segments: mae 17 on 250 rows against 16.7 on all, "
+            "1.6% more error, at most 20% more is allowed: passed"
+        )
+
+    def test_over_the_gap(self) -> None:
+        found = self.scores(("season=1", 30.0, 100), ("season=2", 40.0, 60), ("season=3", 9.0, 300))
+        result = judge(replace(GOOD, segment_scores=found), segments=("season",), segment_gap=0.2)["segments"]
+        assert not result.passed
+        assert "season=2 is the worst of 3" in result.detail
+        assert "; 2 are over; rows in segments too small to judge: 40 of season: failed" in result.detail
+
+    def test_each_column_must_be_judged(self) -> None:
+        found = self.scores(("season=1", 14.0, 500))
+        result = judge(replace(GOOD, segment_scores=found), segments=("season", "weather"), segment_gap=0.2)["segments"]
+        assert not result.passed
+        assert "no segment of weather could be judged" in result.detail
+        other = (Score("rmse", 1.0, 1, 1, 500, "season=1"), Score("mae", math.nan, 1, 1, 500, "season=2"))
+        assert not judge(replace(GOOD, segment_scores=other), segments=("season",), segment_gap=0.2)["segments"].passed
+
+    def test_a_gap_without_columns_fails(self) -> None:
+        result = judge(segment_gap=0.2)["segments"]
+        assert not result.passed
+        assert "names no column" in result.detail
+
+    def test_no_error_at_all(self) -> None:
+        perfect = replace(ALONE, scores=Y[:, None], segment_scores=self.scores(("s=1", 0.0, 500)))
+        assert judge(perfect, segments=("s",), segment_gap=0.1)["segments"].passed
+        odd = replace(perfect, segment_scores=self.scores(("s=1", 1.0, 500)))
+        assert not judge(odd, segments=("s",), segment_gap=0.1)["segments"].passed
+
+    def test_greater_is_better_compares_what_is_missing_to_1(self) -> None:
+        y, ours, _ = binary()
+        found = (Score("auc", 0.6, 0.5, 0.7, 400, "g=a"),)
+        evidence = replace(ALONE, metric="auc", y=y, scores=ours, segment_scores=found, baseline_scores=None)
+        assert not judge(evidence, segments=("g",), segment_gap=0.5, baseline="none")["segments"].passed
+
+
+class TestLimits:
+    def test_latency_and_size(self) -> None:
+        result = judge(latency_p99_ms=2, size_mb=0.4)
+        assert result["latency_p99_ms"].passed
+        assert result["latency_p99_ms"].detail == "99 of 100 predictions take at most 2 ms, 2 ms are allowed: passed"
+        assert not result["size_mb"].passed
+        assert result["size_mb"].detail == "the bundle has 0.5 MB, 0.4 MB are allowed: failed"
+
+    @pytest.mark.parametrize("odd", [None, math.nan, math.inf, -1.0])
+    def test_what_was_not_measured_fails(self, odd: float | None) -> None:
+        result = judge(replace(GOOD, latency_p99_ms=odd, size_mb=odd), latency_p99_ms=2, size_mb=1)
+        assert not result["latency_p99_ms"].passed
+        assert not result["size_mb"].passed
+        assert "the latency was not measured" in result["latency_p99_ms"].detail
+
+    def test_parity(self) -> None:
+        assert judge()["parity"].passed
+        assert not judge(replace(GOOD, parity_flips=1))["parity"].passed
+        assert not judge(replace(GOOD, parity_difference=1e-4))["parity"].passed
+        for missing in ({"parity_difference": None}, {"parity_flips": None}, {"parity_difference": math.nan}):
+            assert not judge(replace(GOOD, **missing))["parity"].passed
+        result = judge(replace(GOOD, parity_difference=3e-7, parity_flips=2))["parity"]
+        assert result.detail == (
+            "the bundle differs from the library's own prediction by at most 3e-07 (1e-07 allowed) and decides 2 rows differently: failed"
+        )
+
+
+class TestContract:
+    def test_the_champions_requests_must_stay_right(self) -> None:
+        kinds = {"hour": "number", "season": "category"}
+        good = judge(replace(GOOD, inputs=kinds, champion_inputs=kinds, needed_inputs=("hour",)))["contract"]
+        assert good.passed
+        bad = judge(
+            replace(GOOD, inputs={"hour": "category", "wind": "number"}, champion_inputs=kinds, needed_inputs=("hour", "wind")),
+        )["contract"]
+        assert not bad.passed
+        assert bad.value == 3
+        assert bad.detail == (
+            "requests made for the champion would break: season is no longer accepted; wind is needed and callers don't send it; "
+            "hour was a number and is a category: failed"
+        )
+
+    def test_more_may_be_accepted_than_was_sent(self) -> None:
+        assert judge(replace(GOOD, inputs=("hour", "temp", "id"), champion_inputs=("hour", "temp"), needed_inputs=("hour",)))[
+            "contract"
+        ].passed
+
+    def test_unless_said_otherwise_all_inputs_are_needed(self) -> None:
+        result = judge(replace(GOOD, inputs=("hour", "temp", "wind")))["contract"]
+        assert not result.passed
+        assert "wind is needed and callers don't send it" in result.detail
+
+    def test_no_champion_and_unknown_inputs(self) -> None:
+        assert judge(ALONE)["contract"].passed
+        assert "the inputs of the candidate" in judge(replace(GOOD, inputs=None))["contract"].detail
+        assert "the inputs of the champion" in judge(replace(GOOD, champion_inputs=None))["contract"].detail
+        assert not judge(replace(GOOD, champion_inputs=None))["contract"].passed
+
+
+class TestNothingToMeasure:
+    @pytest.mark.parametrize("rows", [0, 1])
+    def test_no_rows(self, rows: int) -> None:
+        few = replace(GOOD, y=Y[:rows], scores=OURS[:rows], baseline_scores=NAIVE[:rows], champion_scores=WORSE[:rows])
+        result = judge(few, segments=("s",), segment_gap=0.1)
+        assert not any(result[name].passed for name in ("baseline", "champion", "segments"))
+
+    def test_null_scores_fail_every_gate_on_the_metric(self) -> None:
+        broken = OURS.copy()
+        broken[0] = np.nan
+        result = judge(replace(ALONE, scores=broken), threshold=100, segments=("s",), segment_gap=0.1)
+        assert not any(result[name].passed for name in ("threshold", "baseline", "champion", "segments"))
+        assert "mae cannot be measured on the 500 rows of the holdout" in result["threshold"].detail
+
+    def test_one_class_fails_auc(self) -> None:
+        _, ours, coin = binary()
+        result = judge(replace(ALONE, metric="auc", y=np.zeros(400), scores=ours, baseline_scores=coin), threshold=0.1)
+        assert not any(result[name].passed for name in ("threshold", "baseline", "champion"))
+
+    @pytest.mark.parametrize("threshold", [math.nan, math.inf])
+    def test_an_odd_threshold_fails(self, threshold: float) -> None:
+        success = Success.model_construct(**{**Success(metric="mae").model_dump(), "threshold": threshold})
+        assert not validate(GOOD, success).results[0].passed
+
+    def test_an_unknown_metric_is_an_error_not_a_verdict(self) -> None:
+        with pytest.raises(CharterError):
+            judge(replace(GOOD, metric="lift"))
+
+
+@given(st.integers(0, 5000), st.floats(0, 0.9), st.floats(0, 0.9))
+@settings(max_examples=25, deadline=None)
+def test_a_stricter_charter_never_passes_what_a_laxer_one_fails(seed: int, one: float, other: float) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=40)
+    evidence = replace(
+        GOOD, y=y, scores=(y + 0.5 * rng.normal(size=40))[:, None], baseline_scores=np.zeros((40, 1)), champion_scores=y[:, None] + 0.4
+    )
+    lax, strict = (judge(evidence, improvement=m, champion_margin=m) for m in sorted((one, other)))
+    for gate in ("baseline", "champion"):
+        assert lax[gate].passed >= strict[gate].passed
