@@ -116,7 +116,7 @@ BASE = dump_contract(Contract("c", "1", (ColumnRule("a", "number", minimum=0, ma
         ("apiVersion: v3.1.0", "apiVersion: v2.2.2", "apiVersion", "'v2.2.2'; allowed: v3.0.0"),
         ("kind: DataContract", "kind: Other", "kind", "'Other'; allowed: DataContract"),
         ("version: '1'", "version: 1", "version", "got 1; a text is allowed"),
-        ("required: false", "requried: false", "properties[0]", "'requried'; allowed are"),
+        ("required: false", "rekuired: false", "properties[0]", "'rekuired'; allowed are"),
         ("required: false", "required: maybe", "properties[0] (a).required", "'maybe'; true or false"),
         ("logicalType: number", "logicalType: float", "(a).logicalType", "'float'; allowed: number, integer"),
         ("minimum: 0", "minimum: two", "(a).logicalTypeOptions.minimum", "'two'; a number"),

@@ -21,7 +21,11 @@ HOLD = "import sys; from pathlib import Path; from homeostat.infra.lease import 
 
 def test_a_second_holder_is_told_who_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "loop.lock"
-    with Lease(path), pytest.raises(ProjectError, match=rf"HS603.*loop\.lock.*process {os.getpid()} holds it.*kill {os.getpid()}"), Lease(path):
+    with (
+        Lease(path),
+        pytest.raises(ProjectError, match=rf"HS603.*loop\.lock.*process {os.getpid()} holds it.*kill {os.getpid()}"),
+        Lease(path),
+    ):
         raise AssertionError("held twice")
     with Lease(path):
         assert int(path.read_text()) == os.getpid()

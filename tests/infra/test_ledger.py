@@ -206,7 +206,9 @@ def test_reading_does_not_wait_for_a_writer(path: Path) -> None:
         writer = sqlite3.connect(path, isolation_level=None)
         writer.execute("BEGIN IMMEDIATE")
         told: list[object] = []
-        reader = threading.Thread(target=lambda: told.extend([ledger.pointer("champion"), ledger.get(stored.id), ledger.record(fact("version", "1"))]))
+        reader = threading.Thread(
+            target=lambda: told.extend([ledger.pointer("champion"), ledger.get(stored.id), ledger.record(fact("version", "1"))])
+        )
         reader.start()
         reader.join(timeout=10)
         assert not reader.is_alive()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import homeostat
 from homeostat.core.sections import Data
 from homeostat.errors import DataError
-from homeostat.infra.csv_lines import parse, split_lines
+from homeostat.infra.csv_lines import _plain_rows, _quoted_rows, _record_ends, parse, split_lines
 from homeostat.infra.csv_types import typed
 from homeostat.infra.sources import list_files, read, sha256_file, sniff
 
@@ -122,6 +122,15 @@ def test_every_line_is_in_a_row_or_broken(text: str) -> None:
     for line, raw, reason in table.broken:
         assert raw == lines[line - 1]
         assert reason
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("ab, \n"), max_size=60), st.integers(1, 4))
+def test_the_fast_way_and_the_strict_way_agree(text: str, width: int) -> None:
+    lines = split_lines(text)
+    fast, strict = _plain_rows(lines, 0, width, ","), _quoted_rows(lines, 0, _record_ends(lines), width, ",")
+    assert [column.to_list() for column in fast[0]] == [column.to_list() for column in strict[0]]
+    assert fast[1:] == strict[1:]
 
 
 @settings(deadline=None)

@@ -23,7 +23,7 @@ def test_each_type_has_its_kind() -> None:
             "price": [Decimal("1.5"), Decimal("2.5"), None],
             "open": [True, False, None],
             "day": [date(2020, 1, d) for d in (1, 2, 3)],
-            "seen": [datetime(2020, 1, d) for d in (1, 2, 3)],  # noqa: DTZ001
+            "seen": [datetime(2020, 1, d) for d in (1, 2, 3)],
             "texted": ["2020-01-01", None, "2020-01-02T08:00:00+01:00"],
             "like a date": ["2020-01-01", "2020-01-01 maybe", "2020-13-45"],
             "grade": pl.Series(["low", "high", "low"], dtype=pl.Enum(["low", "high"])),

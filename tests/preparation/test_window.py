@@ -53,7 +53,7 @@ def test_no_rows_stay_no_rows() -> None:
 
 
 def test_a_window_of_time_needs_a_time_column_and_a_length() -> None:
-    with pytest.raises(CharterError, match="HS106.*task.time"):
+    with pytest.raises(CharterError, match=r"HS106.*task.time"):
         select(FRAME, sections.Task(type="regression", target="y"), window("decay", 3))
-    with pytest.raises(CharterError, match="HS106.*length"):
+    with pytest.raises(CharterError, match=r"HS106.*length"):
         select(FRAME, TASK, window("recent"))

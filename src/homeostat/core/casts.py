@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from homeostat.core.targets import texts
+
 if TYPE_CHECKING:
     import polars as pl
     from polars.datatypes import DataType, DataTypeClass
@@ -98,14 +100,11 @@ def _integer(column: pl.Expr, known: LogicalType, _: DataType) -> pl.Expr | None
     return pl.coalesce(column.str.strip_chars().cast(pl.Int64, strict=False), whole) if known == "string" else whole
 
 
-def _string(column: pl.Expr, known: LogicalType, dtype: DataType) -> pl.Expr:
+def _string(column: pl.Expr, known: LogicalType, _: DataType) -> pl.Expr:
     import polars as pl
 
-    if dtype.is_float():
-        # As core.targets.text_of: 1.0 and 1 are the same text.
-        whole = pl.when((column == column.round(0)) & (column.abs() < 1e15)).then(column.cast(pl.Int64, strict=False).cast(pl.String))
-        return pl.coalesce(whole, column.fill_nan(None).cast(pl.String))
-    return column if known == "string" else column.cast(pl.String)
+    # One rule for the text of a value everywhere: 1.0 and 1 are the same text.
+    return column if known == "string" else column.map_batches(texts, return_dtype=pl.String)
 
 
 def _boolean(column: pl.Expr, known: LogicalType, _: DataType) -> pl.Expr | None:

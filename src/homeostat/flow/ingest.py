@@ -98,14 +98,14 @@ def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract 
     key = f"{file.path}:{file.sha256}:{len(project.ledger.find('delivery', subject=file.path))}"
     source = read(path, project.charter.data, project.root)
     check_columns(project.charter, source.frame.columns, place=file.path)
-    report = _check(source.frame, contract)
+    report = checked(source.frame, contract)
     rows = report.rows + source.broken.height
     bad = report.quarantined.height + source.broken.height
     refused = rows > 0 and bad / rows > project.charter.data.max_quarantined
     quarantined = [quarantine_rows(report, key), broken_lines(source.broken, file.path, key)]
     if refused:
         # A refused delivery goes to quarantine whole: what its good rows say cannot be trusted either.
-        quarantined.append(quarantine_rows(_all_refused(report.good), key))
+        quarantined.append(quarantine_rows(_all_refused(source.frame, report), key))
     for part, frame in enumerate(quarantined):
         if frame.height:
             project.table("quarantine").append(frame, {"delivery": key}, key=f"{key}:{part}")
@@ -124,7 +124,8 @@ def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract 
     return project.record("delivery", key, body, subject=file.path, causes=(charter.id,))
 
 
-def _check(frame: pl.DataFrame, contract: Contract | None) -> ContractReport:
+def checked(frame: pl.DataFrame, contract: Contract | None) -> ContractReport:
+    """A frame judged by the contract; without a contract every row is good."""
     from homeostat.dataops.check import check
 
     if contract is None:
@@ -132,10 +133,12 @@ def _check(frame: pl.DataFrame, contract: Contract | None) -> ContractReport:
     return check(frame, contract)
 
 
-def _all_refused(good: pl.DataFrame) -> ContractReport:
+def _all_refused(frame: pl.DataFrame, report: ContractReport) -> ContractReport:
+    """The rows that would have been good, as the source wrote them, marked as refused with their delivery."""
     import polars as pl
 
     reason = "the delivery has too many bad rows; all of it is refused"
+    good = frame.filter(~frame["_line"].is_in(report.quarantined["_line"].to_list()))
     marked = good.with_columns(pl.lit(["delivery.refused"], dtype=pl.List(pl.String)).alias("_rules"), pl.lit(reason).alias("_reasons"))
     return ContractReport(good=good.clear(), quarantined=marked, failures={"delivery.refused": good.height})
 

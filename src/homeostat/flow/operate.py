@@ -153,7 +153,7 @@ def _decide(project: Project, diagnosis: Fact, as_of: datetime) -> Fact:
         **asdict(action),
         "cause": told.cause,
         "diagnosis": diagnosis.id,
-        "as_of": as_of.replace(tzinfo=None).isoformat(),
+        "as_of": as_of.isoformat(),
     }
     return project.record("action", diagnosis.id, body, subject=diagnosis.id, causes=(diagnosis.id,))
 

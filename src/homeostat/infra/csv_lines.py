@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 QUOTE = '"'
 
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """Parsed text. ``columns`` holds the fields column by column; ``lines`` the line each row starts at, counted from 1.
+    """Parsed text. ``columns`` holds the fields column by column, as texts; ``lines`` the line each row starts at, counted from 1.
 
     ``broken`` lists (line, raw text, reason). ``header_fault`` says why the header cannot be parsed, if it cannot.
     """
 
     header: list[str]
     header_line: int
-    columns: list[list[str]]
+    columns: list[pl.Series]
     lines: list[int]
     broken: list[tuple[int, str, str]]
     header_fault: str = ""
@@ -41,11 +45,39 @@ def parse(lines: list[str], delimiter: str) -> CsvTable | None:
     start = next((i for i, line in enumerate(lines) if line.strip()), None)
     if start is None:
         return None
-    ends = _record_ends(lines)
+    quoted = any(QUOTE in line for line in lines)
+    ends = _record_ends(lines) if quoted else []
     header, after, fault = _record(lines, start, ends, delimiter)
     if header is None:
         return CsvTable([], start + 1, [], [], [], fault)
-    width = len(header)
+    rows = _quoted_rows(lines, after, ends, len(header), delimiter) if quoted else _plain_rows(lines, after, len(header), delimiter)
+    return CsvTable(header, start + 1, *rows)
+
+
+_Rows = tuple[list["pl.Series"], list[int], list[tuple[int, str, str]]]
+
+
+def _plain_rows(lines: list[str], after: int, width: int, delimiter: str) -> _Rows:
+    """Columns, line numbers and broken lines where no line has a quote: each line is a record, all are split at once."""
+    import polars as pl
+
+    text = pl.Series(lines[after:], dtype=pl.String)
+    number = pl.int_range(after + 1, len(lines) + 1, dtype=pl.Int64, eager=True)
+    fields = text.str.count_matches(delimiter, literal=True) + 1
+    filled = text.str.strip_chars() != "" if width > 1 else pl.repeat(True, text.len(), eager=True)
+    good, bad = filled & (fields == width), filled & (fields != width)
+    columns = text.filter(good).str.split_exact(delimiter, width - 1).struct.unnest().get_columns()
+    broken = [
+        (line, raw, f"got {got} fields, expected {width}")
+        for line, raw, got in zip(number.filter(bad), text.filter(bad), fields.filter(bad), strict=True)
+    ]
+    return columns, number.filter(good).to_list(), broken
+
+
+def _quoted_rows(lines: list[str], after: int, ends: list[int], width: int, delimiter: str) -> _Rows:
+    """The same where quotes may hide delimiters and line ends: record by record."""
+    import polars as pl
+
     rows: list[list[str]] = []
     numbers: list[int] = []
     broken: list[tuple[int, str, str]] = []
@@ -62,8 +94,8 @@ def parse(lines: list[str], delimiter: str) -> CsvTable | None:
             continue
         broken.append((at + 1, lines[at], fault or f"got {len(fields or [])} fields, expected {width}"))
         at += 1
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-    return CsvTable(header, start + 1, columns, numbers, broken)
+    columns = zip(*rows, strict=True) if rows else [[]] * width
+    return [pl.Series(column, dtype=pl.String) for column in columns], numbers, broken
 
 
 def _record_ends(lines: list[str]) -> list[int]:

@@ -169,7 +169,9 @@ def _add(connection: sa.Connection, facts: Sequence[Fact]) -> list[Fact]:
 def _insert(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert the row unless its key is taken; says whether it was free."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(make(table).values(row).on_conflict_do_nothing()).rowcount == 1
+    # A returned row, not the row count: the drivers do not agree on the count of an insert.
+    inserted = make(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return connection.execute(inserted).first() is not None
 
 
 def _require(connection: sa.Connection, ids: Sequence[str]) -> None:

@@ -192,7 +192,7 @@ def _read_csv(path: Path, name: str, section: Data) -> tuple[pl.DataFrame, pl.Da
     columns = [column or f"column_{i + 1}" for i, column in enumerate(table.header)]
     _check_names(columns, name)
     nulls = list(section.null_values)
-    frame = pl.DataFrame([typed(pl.Series(column, values), nulls) for column, values in zip(columns, table.columns, strict=True)])
+    frame = pl.DataFrame([typed(values.alias(column), nulls) for column, values in zip(columns, table.columns, strict=True)])
     return (
         frame.with_columns(pl.lit(name).alias("_source"), pl.Series("_line", table.lines, dtype=pl.Int64)),
         _broken(table.broken),

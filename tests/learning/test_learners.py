@@ -1,0 +1,163 @@
+"""Each learner's nodes against its library's own predict, and the conversion of LightGBM's trees in every corner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from homeostat.graph.interpret import run
+from homeostat.graph.onnx import compile_plan
+from homeostat.graph.plan import Input, Numbers, Plan
+from homeostat.learning.learner import Fitted, Goal, Rows
+from homeostat.learning.learners import LEARNERS
+from homeostat.learning.learners.lightgbm import trees_of
+from homeostat.learning.learners.naive import fit_constant
+from homeostat.stats.metrics import metric
+
+WIDTH = 5
+GOALS = {
+    "regression": Goal("regression", (), metric("mae")),
+    "regression by squares": Goal("regression", (), metric("rmse")),
+    "binary": Goal("binary", ("no", "yes"), metric("auc")),
+    "multiclass": Goal("multiclass", ("a", "b", "c"), metric("log_loss")),
+}
+QUICK: dict[str, dict[str, Any]] = {"naive": {}, "linear": {"penalty": 0.5}, "lightgbm": {"rounds": 30, "num_leaves": 9}}
+
+
+def rows_for(goal: Goal, count: int = 500, seed: int = 0, nulls: bool = False) -> Rows:
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=(count, WIDTH))
+    x[:, 3] = draw.integers(0, 3, count)
+    raw = 2 * x[:, 0] - np.abs(x[:, 1]) + x[:, 3] + draw.normal(scale=0.3, size=count)
+    y = np.digitize(raw, np.quantile(raw, np.linspace(0, 1, len(goal.classes) + 1)[1:-1])).astype(float) if goal.classes else raw * 100
+    if nulls:
+        x[draw.random(x.shape) < 0.1] = np.nan
+    return Rows(x, y, draw.uniform(0.5, 2.0, count))
+
+
+def plan_of(fitted: Fitted, goal: Goal) -> Plan:
+    inputs = tuple(Input(f"x{i}", "number") for i in range(WIDTH))
+    return Plan(goal.task, "y", inputs, (Numbers("features", tuple(range(WIDTH))), *fitted.nodes), goal.classes)
+
+
+def check_parity(fitted: Fitted, goal: Goal, x: np.ndarray) -> None:
+    """Interpreter, ONNX Runtime and the library itself agree."""
+    plan = plan_of(fitted, goal)
+    codes = np.zeros((len(x), 0), dtype=np.int64)
+    expected = fitted.predict(x)
+    assert expected.shape == (len(x), len(goal.classes) or 1)
+    scale = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(run(plan, x, codes), expected, rtol=0, atol=1e-9 * scale)
+    session = onnxruntime.InferenceSession(compile_plan(plan), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(["score"], {"numbers": x})[0], expected, rtol=0, atol=1e-9 * scale)
+    if goal.classes:
+        np.testing.assert_allclose(expected.sum(axis=1), 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("goal", GOALS.values(), ids=GOALS.keys())
+@pytest.mark.parametrize("name", LEARNERS)
+def test_nodes_mean_what_the_library_predicts(name: str, goal: Goal) -> None:
+    rows = rows_for(goal)
+    fitted = LEARNERS[name].fit(rows, goal, QUICK[name], seed=1)
+    check_parity(fitted, goal, rows_for(goal, seed=2).features * 3)
+
+
+@pytest.mark.parametrize("goal", GOALS.values(), ids=GOALS.keys())
+@pytest.mark.parametrize("seen", [True, False], ids=["nulls seen", "nulls never seen"])
+def test_lightgbm_routes_nulls_as_the_library(goal: Goal, seen: bool) -> None:
+    fitted = LEARNERS["lightgbm"].fit(rows_for(goal, nulls=seen), goal, QUICK["lightgbm"], seed=1)
+    x = rows_for(goal, seed=3, nulls=True).features
+    x[:5] = np.nan
+    x[5:10] = 0.0
+    x[10:15] = 1e-36  # LightGBM takes what is this small for 0
+    x[15:20] = -1e300
+    check_parity(fitted, goal, x)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_rows_of_little_weight_change_little(name: str) -> None:
+    goal = GOALS["regression by squares"]
+    good, bad = rows_for(goal, 400), rows_for(goal, 400, seed=6)
+    both = Rows(np.vstack([good.features, bad.features]), np.concatenate([good.target, -5 * bad.target]))
+    fit = LEARNERS[name].fit
+    alone = fit(Rows(good.features, good.target), goal, QUICK[name], seed=0).predict(good.features)
+    light = fit(replace(both, weights=np.repeat([1.0, 1e-6], 400)), goal, QUICK[name], seed=0).predict(good.features)
+    equal = fit(both, goal, QUICK[name], seed=0).predict(good.features)
+    assert np.abs(light - alone).mean() < 0.1 * np.abs(equal - alone).mean()
+
+
+def test_linear_is_what_scikit_learn_fits() -> None:
+    rows = rows_for(GOALS["regression"])
+    ours = LEARNERS["linear"].fit(rows, GOALS["regression"], {"penalty": 3.0}, seed=0)
+    theirs = Ridge(alpha=3.0).fit(rows.features, rows.target, rows.weights)
+    np.testing.assert_allclose(ours.predict(rows.features)[:, 0], theirs.predict(rows.features))
+    rows = rows_for(GOALS["multiclass"])
+    classes = LEARNERS["linear"].fit(rows, GOALS["multiclass"], {"penalty": 0.1}, seed=0)
+    model = LogisticRegression(C=10.0, max_iter=1_000, tol=1e-8).fit(rows.features, rows.target, rows.weights)
+    np.testing.assert_allclose(classes.predict(rows.features), model.predict_proba(rows.features), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["linear", "lightgbm"])
+def test_a_class_without_rows_and_rows_of_unknown_classes(name: str) -> None:
+    goal = GOALS["multiclass"]
+    rows = rows_for(goal)
+    target = np.where(rows.target == 1, -1.0, rows.target)  # nobody is of class 1; a third of the rows is of no known class
+    fitted = LEARNERS[name].fit(Rows(rows.features, target, rows.weights), goal, QUICK[name], seed=0)
+    check_parity(fitted, goal, rows.features)
+    assert fitted.predict(rows.features)[:, 1].max() < 1e-6
+
+
+def test_one_class_only_is_an_error_of_the_linear_learner() -> None:
+    rows = rows_for(GOALS["binary"])
+    with pytest.raises(ValueError, match="class"):
+        LEARNERS["linear"].fit(Rows(rows.features, np.ones(len(rows.target))), GOALS["binary"], {"penalty": 1.0}, seed=0)
+
+
+def test_lightgbm_stops_where_validation_stops_and_the_refit_repeats_it() -> None:
+    goal = GOALS["regression"]
+    rows, valid = rows_for(goal, 300), rows_for(goal, 200, seed=5)
+    params = {"learning_rate": 0.3, "num_leaves": 31}
+    first = LEARNERS["lightgbm"].fit(rows, goal, params, seed=0, valid=valid)
+    assert 1 <= first.params["rounds"] < 600
+    check_parity(first, goal, valid.features)
+    again = LEARNERS["lightgbm"].fit(rows, goal, first.params, seed=0)
+    np.testing.assert_array_equal(again.predict(valid.features), first.predict(valid.features))
+    assert len(again.nodes[0].roots) == first.params["rounds"]  # type: ignore[union-attr]
+
+
+def test_lightgbm_that_finds_no_split_is_its_average() -> None:
+    goal = GOALS["regression by squares"]
+    rows = rows_for(goal, 8)
+    fitted = LEARNERS["lightgbm"].fit(Rows(rows.features, rows.target), goal, {"rounds": 5}, seed=0)
+    check_parity(fitted, goal, rows.features)
+    np.testing.assert_allclose(fitted.predict(rows.features), np.mean(rows.target), rtol=1e-6)
+
+
+def test_a_split_that_a_plan_cannot_hold_is_refused() -> None:
+    leaf = {"leaf_value": 1.0}
+    split = {"split_index": 0, "split_feature": 0, "threshold": "0||1", "decision_type": "==", "missing_type": "None"}
+    tree = {"tree_structure": {**split, "threshold": 1, "default_left": True, "left_child": leaf, "right_child": leaf}}
+    with pytest.raises(ValueError, match="'=='"):
+        trees_of({"num_tree_per_iteration": 1, "tree_info": [tree]}, "features")
+
+
+@given(
+    y=st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=30),
+    weights=st.lists(st.integers(1, 4), min_size=30, max_size=30),
+)
+def test_naive_is_the_weighted_median_or_mean(y: list[float], weights: list[int]) -> None:
+    values, times = np.array(y), np.array(weights[: len(y)])
+    repeated = np.repeat(values, times)
+    assert fit_constant(values, (), metric("mae"), times.astype(float)) == pytest.approx(np.median(repeated))
+    assert fit_constant(values, (), metric("rmse"), times.astype(float)) == pytest.approx(np.mean(repeated))
+
+
+def test_naive_shares_count_known_classes_only() -> None:
+    assert fit_constant(np.array([0.0, 2.0, 2.0, -1.0, 0.0]), ("a", "b", "c"), metric("log_loss")).tolist() == [0.5, 0.0, 0.5]
