@@ -107,3 +107,19 @@ def test_skill_is_the_known_statistic_of_the_cross_fitted_means() -> None:
     late = (y[:, 0] > 6).astype(float)
     classes = np.column_stack([1 - late, late])
     assert _skill(codes, classes, "binary")[0] == pytest.approx(roc_auc_score(late, _cross_fitted(codes, classes)[:, 1]))
+
+
+def test_infinite_and_missing_numbers_raise_no_alarm() -> None:
+    holes = pl.int_range(N) % 7 == 0
+    odd = frame().with_columns(
+        weak=pl.when(holes).then(float("inf")).otherwise("weak"),
+        noise=pl.when(holes).then(float("nan")).otherwise("noise"),
+        amount=pl.when(pl.int_range(N) % 11 == 0).then(float("nan")).otherwise("amount"),
+    )
+    assert found(find_suspects(odd, "amount", "regression", time="day")) == found(
+        find_suspects(frame(), "amount", "regression", time="day")
+    )
+    nested = odd.with_columns(
+        pair=pl.concat_list("part", "rest"), span=pl.col("day") - pl.col("day").min(), raw=pl.col("uuid4").cast(pl.Binary)
+    )
+    assert find_suspects(nested, "late", "binary", time="day") == find_suspects(frame(), "late", "binary", time="day")

@@ -8,14 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from homeostat.core.ports import Steps
 from homeostat.errors import CharterError, HomeostatError, LearningError, ProjectError, Refusal, RequestError, Unreachable
 from homeostat.infra.durable import Durable, InlineSteps
 from homeostat.infra.durable_codec import decode, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from homeostat.core.ports import Steps
 
 STEPS = 5
 POINTS = [f"{step} {when}" for step in range(1, STEPS + 1) for when in ("before", "after")]
@@ -85,6 +89,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_workflow_goes_on_at_the_broken_step(killed: Path, point: str) -> None:
     folder = killed / point.replace(" ", "-")
@@ -166,7 +171,8 @@ def test_a_steps_error_ends_its_workflow_and_reaches_whoever_asks(url: str, capf
         try:
             return fail(steps, arguments)
         except LearningError as error:
-            return steps.run("close", lambda: f"closed on {error.code}")
+            code = error.code
+            return steps.run("close", lambda: f"closed on {code}")
 
     with Durable(url, {"fail": fail, "catch": catch}) as durable:
         for which, error in enumerate(ERRORS):
@@ -226,11 +232,15 @@ def test_an_interrupted_step_is_given_up_and_run_again_at_the_next_launch(url: s
         first = steps.run("first", lambda: effects.append("first") or "first")
         return first + " " + steps.run("slow", slow) + " " + steps.run("last", lambda: effects.append("last") or "last")
 
+    def interrupted() -> None:
+        with Durable(url, {"chain": chain}, grace_s=0.05) as durable:
+            durable.start("chain", "a", {})
+            assert begun.wait(20)
+            raise KeyboardInterrupt
+
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), Durable(url, {"chain": chain}, grace_s=0.05) as durable:
-        durable.start("chain", "a", {})
-        assert begun.wait(20)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert time.monotonic() - start < 15
     free.set()
     assert effects == ["first"], "what was given up must not go on behind the next launch"

@@ -16,7 +16,14 @@ from homeostat.infra.lease import Lease
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOLD = "import sys; from pathlib import Path; from homeostat.infra.lease import Lease\nwith Lease(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+HOLD = """
+import sys
+from pathlib import Path
+from homeostat.infra.lease import Lease
+with Lease(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_second_holder_is_told_who_holds_it(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_naive_wins_only_when_nothing_beats_it() -> None:
     check_parity(found, parts.holdout)
 
 
-def test_a_budget_of_seconds_ends_the_search_but_never_before_something_was_learned() -> None:
+def test_a_budget_of_seconds_ends_the_search_once_every_learner_was_tried() -> None:
     late, _ = searched(
         shifting(),
         SHIFT,

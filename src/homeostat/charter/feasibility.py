@@ -91,7 +91,8 @@ def assess(frame: pl.DataFrame, charter: Charter, evidence: QuickEvidence | None
 
 
 def _rows(frame: pl.DataFrame, charter: Charter, evidence: QuickEvidence | None) -> Iterator[Reason]:
-    usable = frame.height - frame[charter.task.target].null_count()
+    target = frame[charter.task.target].drop_nulls()
+    usable = len(target.drop_nans() if target.dtype.is_float() else target)
     if usable < FEWEST_ROWS:
         message = f"{usable} rows have a target; at least {FEWEST_ROWS} are needed to train and judge a model"
         yield Reason("no-go", "few_rows", message, usable, "data.source")

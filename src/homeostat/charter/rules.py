@@ -116,7 +116,7 @@ def _windows(at: Loc, windows: tuple[Window, ...], task: Task) -> Found:
 
 
 def spans_need_time(task: Task, preparation: Preparation) -> Found:
-    """A holdout or validation given as a span of time needs a time column; given as shares they leave rows to train on."""
+    """A holdout or validation given as a span of time needs a time column."""
     parts: dict[str, float | timedelta] = {"holdout": preparation.holdout, "validation": preparation.validation}
     for name, part in parts.items():
         if isinstance(part, timedelta) and part <= timedelta(0):
@@ -124,11 +124,6 @@ def spans_need_time(task: Task, preparation: Preparation) -> Found:
         elif isinstance(part, timedelta) and task.time is None:
             message = "got a duration, and task.time is not set"
             yield Violation("HS106", ("preparation", name), message, "set task.time, or give a share such as 0.2")
-    if isinstance(preparation.holdout, float) and isinstance(preparation.validation, float):
-        both = preparation.holdout + preparation.validation
-        if both >= 1:
-            message = f"got {preparation.validation:g} beside preparation.holdout {preparation.holdout:g}; no row is left to train on"
-            yield Violation("HS106", ("preparation", "validation"), message, "together they must stay below 1")
 
 
 def learning_budget_ends(learning: Learning) -> Found:

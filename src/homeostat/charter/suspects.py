@@ -46,7 +46,7 @@ class Suspect:
 def find_suspects(
     frame: pl.DataFrame, target: str, task: TaskType, *, time: str | None = None, skip: Collection[str] = ()
 ) -> tuple[Suspect, ...]:
-    """Suspect columns of a frame, by kind and then in the frame's order; rows without a target are not looked at.
+    """Suspect columns of a frame, by kind and then in the frame's order; what needs a target skips rows without a (finite) one.
 
     Args:
         frame: the rows.
@@ -56,10 +56,12 @@ def find_suspects(
         skip: columns not to look at (already left out).
     """
     rows = frame.drop_nulls(target)
+    if rows[target].dtype.is_float():
+        rows = rows.filter(rows[target].is_finite())
     if rows.height < FEWEST_ROWS:
         return ()
     inputs = [name for name in rows.columns if name not in {target, time, *skip}]
-    shapes = [suspect for name in inputs for suspect in _shape(rows[name])]
+    shapes = [suspect for name in inputs for suspect in _shape(frame[name])]
     known = {name for suspect in shapes for name in suspect.columns}
     ordered = rows.sort(time, maintain_order=True) if time is not None else None
     trends = [s for name in inputs if ordered is not None and name not in known for s in _trend(ordered[name])]
@@ -205,7 +207,8 @@ def _combinations(inputs: pl.DataFrame, y: NDArray[np.float64]) -> Iterator[Susp
     alone = {name for name in varied if _agreement(values[name], y) >= 0.99}
     for one, two in combinations([name for name in varied if name not in alone], 2):
         a, b = values[one], values[two]
-        tried = {f"{one} + {two}": a + b, f"{one} - {two}": a - b, f"{two} - {one}": b - a, f"{one} * {two}": a * b}
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite values make NaN here, and NaN agrees with nothing
+            tried = {f"{one} + {two}": a + b, f"{one} - {two}": a - b, f"{two} - {one}": b - a, f"{one} * {two}": a * b}
         for formula, result in tried.items():
             share = _agreement(result[:200], y[:200])
             if share >= 0.99 and (share := _agreement(result, y)) >= 0.99:

@@ -42,10 +42,12 @@ def classes_of(series: pl.Series, task: Task) -> tuple[str, ...]:
     """The classes in a fixed order: sorted texts; for binary tasks (negative, positive). Regression: empty.
 
     Raises:
-        LearningError: HS301, fewer than two classes, or not exactly two in a binary task.
+        LearningError: HS301, fewer than two classes, not exactly two in a binary task, or a single value in a regression.
         DataError: HS204, the positive class is not in the data.
     """
     if task.type == "regression":
+        if series.drop_nulls().n_unique() < 2:
+            raise LearningError("HS301", "every row has the same value; there is nothing to learn", place=f"column {task.target!r}")
         return ()
     found = sorted(set(texts(series).drop_nulls().to_list()))
     if len(found) < 2 or (task.type == "binary" and len(found) != 2):

@@ -63,7 +63,6 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     measured = metric(charter.success.metric)
     if progress:
         progress.update("fit a quick model")
-    started = time.monotonic()
     found = search(
         parts,
         task,
@@ -75,7 +74,6 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
         clock=time.monotonic,
         refit=False,
     )
-    seconds = time.monotonic() - started
     y = encode_target(parts.validation[task.target], classes)
     quick = found.oracle(parts.validation)
     naive = naive_scores(charter, classes, encode_target(parts.train[task.target], classes), len(y))
@@ -99,6 +97,6 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
         rows=rows.height,
         validation_rows=parts.validation.height,
         holdout_rows=parts.holdout.height,
-        seconds_per_trial=seconds,
+        seconds_per_trial=found.trials[0].seconds,
     )
     return assess(rows, charter, evidence)

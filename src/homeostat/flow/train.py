@@ -73,9 +73,9 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
     if known is not None:
         return known
     started = time.perf_counter()
-    run = _open_run(project, order, key)
     rows = training_rows(project, project.require(order.dataset))
     split = split_rows(project, rows.frame)
+    run = _open_run(project, order, key)
     found = _search(project, order, split, progress)
     bundle, parity = _pack(project, found, split, run)
     packed = _store(project, bundle)
@@ -202,9 +202,7 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
         "params": dict(found.params),
         "threshold": found.plan.threshold,
         "classes": list(found.plan.classes),
-        "validation_value": next(
-            (t.value for t in found.trials if t.learner == found.learner and dict(t.params) == dict(found.params)), None
-        ),
+        "validation_value": found.value,
         "rows": {"train": split.train.height, "validation": split.validation.height, "holdout": split.holdout.height},
         "left_out": {"unlabelled": rows.unlabelled, "quarantined": rows.quarantined, "windows": list(rows.windows)},
     }

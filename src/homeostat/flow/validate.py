@@ -88,7 +88,7 @@ def failed_gates(project: Project, version: Fact) -> list[str]:
     return [str(gate["detail"]) for gate in verdict.body["gates"] if not gate["passed"]]
 
 
-def promote(project: Project, version: Fact, *, approver: str | None = None, reason: str = "asked for") -> Fact:
+def promote(project: Project, version: Fact, *, reason: str = "asked for") -> Fact:
     """Make a version the champion: gates checked, pointer, monitor baseline and rollback target in one transaction.
 
     Promoting the version that already serves changes nothing and returns the promotion that made it serve.
@@ -99,13 +99,13 @@ def promote(project: Project, version: Fact, *, approver: str | None = None, rea
     current = champion(project)
     if current is not None and current.fact.id == version.id:
         return project.require(_pointer_fact(project))
-    _must_be_allowed(project, version, approver)
+    approver = _approver(project, version)
     body: dict[str, object] = {
         "version": version.id,
         "bundle": version.body["bundle"],
         "profile": version.body["profile"],
         "rollback_to": current.fact.id if current else "",
-        "approved_by": approver or "auto",
+        "approved_by": approver,
         "reason": reason,
     }
     moves = len(project.ledger.find("promotion")) if current is not None and _was_promoted(project, version) else 0
@@ -141,7 +141,8 @@ def rollback(project: Project, *, reason: str = "asked for") -> Fact:
     return project.ledger.move(CHAMPION, to=target.fact.id, expected=current.fact.id, because=because)
 
 
-def _must_be_allowed(project: Project, version: Fact, approver: str | None) -> None:
+def _approver(project: Project, version: Fact) -> str:
+    """Who lets the version be promoted: a person, or ``auto`` where the charter asks for none."""
     from homeostat.validation.promotion import promotion_allowed
 
     failed = failed_gates(project, version)
@@ -150,10 +151,12 @@ def _must_be_allowed(project: Project, version: Fact, approver: str | None) -> N
             "HS701", f"{len(failed)} gate(s) failed: {'; '.join(failed)}", next_step=f"`homeostat show {version.id}` shows all of them"
         )
     approvers = tuple(s.name for s in project.charter.problem.stakeholders if s.role == "approver")
-    recorded = approver or _approval(project, version)
+    recorded = _approval(project, version)
     allowed = promotion_allowed(passed=True, approval=project.charter.deploy.approval, approved_by=recorded, approvers=approvers)
     if not allowed.yes:
-        raise Refusal("HS701", allowed.reason, next_step=f"an approver runs `homeostat approve {version.id}`")
+        number = version_of(project, version.id).number
+        raise Refusal("HS701", allowed.reason, next_step=f"an approver runs `homeostat approve {number} --as NAME`")
+    return recorded if recorded and project.charter.deploy.approval == "manual" else "auto"
 
 
 def _approval(project: Project, version: Fact) -> str | None:

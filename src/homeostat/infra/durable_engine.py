@@ -39,6 +39,7 @@ def launch(url: str, executor: str, version: str, bodies: Mapping[str, Body]) ->
         "enable_otlp": False,
         "log_level": "WARNING",
         "serializer": JsonSerializer(),
+        "notification_listener_polling_interval_sec": 0.2,  # its thread is what leaving waits for
     }
     if engine is not None:
         config["system_database_engine"] = engine
@@ -116,5 +117,5 @@ def _unixepoch(*arguments: str) -> float:
     unknown = set(arguments) - {"now", "subsec", "subsecond"}
     if unknown:
         raise HomeostatError("HS001", f"unixepoch here tells the present time only; got {', '.join(sorted(unknown))}")
-    now = time.time()
+    now = round(time.time(), 3)
     return now if {"subsec", "subsecond"} & set(arguments) else int(now)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from homeostat.errors import ProjectError
+from homeostat.infra.segment import Segment
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,7 +94,7 @@ class PredictionLog:
         self._appended = self._written = 0  # groups of records, to know what `flush` waits for
         self._closing = threading.Event()
         self._failure = ""
-        self._segment = _Segment.open(folder)
+        self._segment = Segment.open(folder)
         self._thread = threading.Thread(target=self._write_groups, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -193,7 +194,7 @@ class PredictionLog:
     def _try_write(self, group: bytes) -> bool:
         try:
             if not self._segment.open_for(self._segment_bytes):
-                full, self._segment = self._segment, _Segment.open(self.folder)
+                full, self._segment = self._segment, Segment.open(self.folder)
                 self._failure = full.close()
             self._segment.write(group)
         except OSError as error:
@@ -204,56 +205,6 @@ class PredictionLog:
             self._failure = ""
             return True
         return False
-
-
-@dataclass(slots=True)
-class _Segment:
-    """An open segment file; ``size`` is how much of it is known to be whole."""
-
-    day: str
-    descriptor: int
-    size: int = 0
-
-    @classmethod
-    def open(cls, folder: Path) -> _Segment:
-        """A new segment of today that no other process has."""
-        day = datetime.now(UTC).date().isoformat()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for n in range(1_000_000):
-                with suppress(FileExistsError):
-                    path = folder / f"{day}-{os.getpid()}-{n}.jsonl"
-                    return cls(day, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ProjectError(
-                "HS602", f"the prediction log cannot be written: {reason}", place=str(folder), next_step="make the folder writable"
-            ) from error
-        raise ProjectError("HS602", "the folder holds a million segments of this process and day", place=str(folder))
-
-    def open_for(self, limit: int) -> bool:
-        """False when the day is over or the segment is large enough."""
-        return self.size < limit and self.day == datetime.now(UTC).date().isoformat()
-
-    def write(self, group: bytes) -> None:
-        """Append the whole group; whatever an earlier failure left half written is cut off first."""
-        if os.lseek(self.descriptor, 0, os.SEEK_END) != self.size:
-            os.ftruncate(self.descriptor, self.size)
-            os.lseek(self.descriptor, self.size, os.SEEK_SET)
-        left = memoryview(group)
-        while left:
-            left = left[os.write(self.descriptor, left) :]
-        self.size += len(group)
-
-    def close(self) -> str:
-        """Sync and close; returns why the disk would not take it, empty when it did."""
-        try:
-            os.fsync(self.descriptor)
-        except OSError as error:
-            return error.strerror or str(error)
-        finally:
-            os.close(self.descriptor)
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

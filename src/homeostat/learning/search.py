@@ -67,10 +67,10 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
 ) -> Candidate:
     """The best candidate within the budget; the naive learner wins only when nothing beats it.
 
-    A budget of seconds is measured by ``clock``: once it is spent no trial starts, except that the first round goes on until one
-    learner beside naive has a result. A budget of trials counts all trials, but the first round is always finished. With
-    neither, the first round is all. Without a budget of seconds the same arguments give the same plan and trial values.
-    Without a time column only windows of kind ``all`` compete.
+    A budget of seconds is measured by ``clock``: once it is spent no trial starts, except that every learner is tried once, so
+    that a slow first import or learner never decides which kind of model wins. A budget of trials counts all trials, but the
+    first round is always finished. With neither, the first round is all. Without a budget of seconds the same arguments give the
+    same plan and trial values. Without a time column only windows of kind ``all`` compete.
 
     Args:
         split: train and validation; the holdout is not looked at.
@@ -94,7 +94,7 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     board = _Board(metric, section.budget, clock, clock(), progress)
     proposer = Proposer(section.learners, windows, section.seed, maximise=metric.greater_is_better)
     for choice in first_round(section.learners, windows, start):
-        if board.spent and board.learned:
+        if board.spent and board.tried >= set(section.learners):
             break
         proposer.announce(choice)
         proposer.tell(board.add(choice, bench.run(len(board.trials), choice)))
@@ -133,9 +133,9 @@ class _Board:
     best: _Best | None = None
 
     @property
-    def learned(self) -> bool:
-        """Whether a learner beside naive has a result."""
-        return any(trial.value is not None and trial.learner != "naive" for trial in self.trials)
+    def tried(self) -> set[str]:
+        """The learners that had a trial."""
+        return {trial.learner for trial in self.trials}
 
     @property
     def spent(self) -> bool:

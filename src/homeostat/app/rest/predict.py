@@ -103,6 +103,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add is None
-        field = {"field": twice, "row": 0, "got": "the field twice", "allowed": "each field once"}
+        field: dict[str, object] = {"field": twice, "got": "the field twice", "allowed": "each field once"}
         raise RequestError("HS501", f"got field {twice[:80]!r} twice in one object; allowed: once", fields=(field,))
     return value

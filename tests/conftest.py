@@ -1,0 +1,100 @@
+"""What several test rooms share: a real project on real data, trained once a session and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from homeostat.app.demo.months import Month, bundled_months
+from homeostat.app.demo.story import found_project
+from homeostat.flow.lifecycle import run
+from homeostat.flow.project import Project, open_project
+from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
+
+
+def quicken(folder: Path) -> None:
+    """Give the demo's charter budgets for tests."""
+    path = folder / "homeostat.yaml"
+    text = path.read_text()
+    assert "  budget:\n    seconds: 20\n" in text
+    text = text.replace("  budget:\n    seconds: 20\n", "  budget: {seconds: null, trials: 4}\n")
+    text = text.replace("    trials: 12 ", "    trials: 6 ")
+    path.write_text(text)
+
+
+@pytest.fixture(scope="session")
+def months() -> list[Month]:
+    """The bundled bike data, month by month from January 2011."""
+    return bundled_months()
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory: pytest.TempPathFactory, months: list[Month]) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "bike"
+    found_project(folder, months[:6])
+    quicken(folder)
+    with open_project(folder) as project:
+        assert run(project).promotion is not None
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _founded(tmp_path_factory: pytest.TempPathFactory, months: list[Month]) -> Path:
+    folder = tmp_path_factory.mktemp("founded") / "bike"
+    found_project(folder, months[:6])
+    quicken(folder)
+    return folder
+
+
+@pytest.fixture
+def founded(_founded: Path, tmp_path: Path) -> Path:
+    """A project folder with charter, contract and six months of data; nothing has run in it."""
+    return Path(shutil.copytree(_founded, tmp_path / "bike"))
+
+
+@pytest.fixture
+def trained(_trained: Path, tmp_path: Path) -> Path:
+    """A project folder whose first version is promoted."""
+    return Path(shutil.copytree(_trained, tmp_path / "bike"))
+
+
+@pytest.fixture
+def project(trained: Path) -> Iterator[Project]:
+    """The opened project of ``trained``."""
+    with open_project(trained) as opened:
+        yield opened
+
+
+Serve = Callable[[Project, Month], list[str]]
+
+
+@pytest.fixture
+def serve_month() -> Serve:
+    """Answers a month's rows with the champion and logs them as the server does; returns the prediction ids."""
+
+    def serve(project: Project, month: Month) -> list[str]:
+        from homeostat.flow.delivery import serving
+        from homeostat.serving.predictor import Predictor
+
+        now = serving(project)
+        predictor = Predictor(now.bundle)
+        rows = list(month.requests())
+        scores, _ = predictor.score_rows(rows)
+        ids = Ids().take(len(rows))
+        at = utc_text(datetime.now(UTC))
+        with PredictionLog(project.predictions) as log:
+            log.append(
+                [
+                    Prediction(
+                        ids[n], "rq-test", n, at, now.bundle.manifest.name, now.version.number, "champion", row, [float(s)], float(s), 0.1
+                    )
+                    for n, (row, s) in enumerate(zip(rows, scores[:, 0], strict=True))
+                ]
+            )
+        return ids
+
+    return serve

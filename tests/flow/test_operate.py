@@ -1,0 +1,186 @@
+"""The loop on real months: what it sees, decides and does, and that a kill anywhere changes nothing about how it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from homeostat.app.demo.story import deliver
+from homeostat.errors import ProjectError
+from homeostat.flow.operating import operating
+from homeostat.flow.project import Project, open_project
+from homeostat.flow.registry import champion, versions
+from homeostat.flow.watching import take_labels
+
+if TYPE_CHECKING:
+    from homeostat.app.demo.months import Month
+    from homeostat.flow.operate import Turn
+
+Serve = Callable[["Project", "Month"], list[str]]
+
+
+def arrive(project: Project, month: Month, *, delivery: Month | None = None) -> None:
+    """The month's file and its labels come in."""
+    deliver(project.root, delivery or month)
+    labels = project.root / "labels" / f"{month.name}.csv"
+    labels.parent.mkdir(exist_ok=True)
+    labels.write_text(month.labels())
+    take_labels(project, labels)
+
+
+def told(project: Project, turn: Turn) -> tuple[str, str, str]:
+    """Cause, action and status of a turn."""
+    outcome = str(project.require(turn.outcome).body["status"]) if turn.outcome else ""
+    action = str(project.require(turn.action).body["name"]) if turn.action else ""
+    return str(project.require(turn.diagnoses[0]).body["cause"]), action, outcome
+
+
+@pytest.fixture
+def slipping(project: Project, months: list[Month], serve_month: Serve) -> Project:
+    """A project whose champion of early 2011 answered April 2012, with the data up to then delivered."""
+    for month in months[12:15]:
+        deliver(project.root, month)
+    serve_month(project, months[15])
+    arrive(project, months[15])
+    return project
+
+
+def test_real_drift_leads_to_a_better_champion_in_one_turn(slipping: Project, months: list[Month]) -> None:
+    with operating(slipping) as turn:
+        done = turn(months[15].closes)
+        assert told(slipping, done) == ("concept_change", "retrain", "promoted")
+        again = turn(months[15].closes)
+    assert again.action == done.action  # decided once
+    assert len(slipping.ledger.find("promotion")) == 2
+    now = champion(slipping)
+    assert now is not None
+    assert now.number == 2
+    assert now.fact.body["window"] != "all"  # validation chose among windows of rows
+
+
+def test_a_broken_month_is_quarantined_and_never_trained_on(project: Project, months: list[Month], serve_month: Serve) -> None:
+    month = months[13]
+    serve_month(project, month.broken())
+    arrive(project, month, delivery=month.broken())
+    with operating(project) as turn:
+        done = turn(month.closes)
+    assert told(project, done) == ("broken_data", "quarantine", "")
+    assert done.refused == ("data/2012-02.csv",)
+    assert len(versions(project)) == 1
+    assert project.table("quarantine").read().height == len(month.rows)
+
+
+def test_a_break_the_contract_cannot_see_closes_its_window_to_training(project: Project, months: list[Month], serve_month: Serve) -> None:
+    from homeostat.app.demo.months import Month as Cut
+    from homeostat.flow.ingest import ingest
+    from homeostat.flow.training_rows import training_rows
+
+    month = months[6]
+    stuck = Cut(month.name, tuple({**row, "windspeed": "0.25"} for row in month.rows))
+    serve_month(project, stuck)
+    arrive(project, month, delivery=stuck)
+    with operating(project) as turn:
+        done = turn(month.closes)
+    assert told(project, done)[:2] == ("broken_data", "quarantine")
+    rows = training_rows(project, ingest(project))
+    assert rows.quarantined == len(month.rows)
+    assert rows.frame.height == sum(len(m.rows) for m in months[:6])
+    deliver(project.root, month)  # the mended file is open again
+    assert training_rows(project, ingest(project)).quarantined == 0
+
+
+def test_a_quiet_month_is_left_alone(project: Project, months: list[Month], serve_month: Serve) -> None:
+    serve_month(project, months[6])
+    arrive(project, months[6])
+    with operating(project) as turn:
+        cause, action, outcome = told(project, turn(months[6].closes))
+    assert cause in {"healthy", "covariate_shift"}
+    assert (action, outcome) == ("none", "")
+
+
+def test_a_challenger_that_is_no_better_is_rejected_with_the_reason(slipping: Project, months: list[Month], serve_month: Serve) -> None:
+    path = slipping.root / "homeostat.yaml"
+    path.write_text(path.read_text().replace("champion_margin: 0.02", "champion_margin: 0.95"))
+    with open_project(slipping.root) as strict, operating(strict) as turn:
+        done = turn(months[15].closes)
+        assert told(strict, done) == ("concept_change", "retrain", "rejected")
+        assert "95%" in str(strict.require(done.outcome).body["detail"])
+        assert champion(strict).number == 1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("mode", ["observe", "recommend"])
+def test_without_leave_to_act_nothing_is_moved(slipping: Project, months: list[Month], mode: str) -> None:
+    path = slipping.root / "homeostat.yaml"
+    path.write_text(path.read_text().replace("mode: act", f"mode: {mode}"))
+    with open_project(slipping.root) as watching, operating(watching) as turn:
+        done = turn(months[15].closes)
+        assert told(watching, done) == ("concept_change", "retrain", "")
+        assert not watching.require(done.action).body["allowed"]
+        assert len(versions(watching)) == 1
+
+
+def test_labels_that_come_late_are_judged_when_they_are_there(project: Project, months: list[Month], serve_month: Serve) -> None:
+    from homeostat.flow.monitor import monitor
+
+    serve_month(project, months[15])
+    early = monitor(project, months[15].closes)
+    assert [d.body["stage"] for d in early] == ["inputs"]
+    arrive(project, months[15])
+    late = monitor(project, months[15].closes)
+    assert [d.body["stage"] for d in late] == ["performance"]
+    assert late[0].body["cause"] == "concept_change"
+    assert monitor(project, months[15].closes)[0].id == late[0].id
+    assert monitor(project, months[14].closes) == []  # not over yet as of then
+
+
+def test_a_second_loop_is_refused(project: Project) -> None:
+    with operating(project), pytest.raises(ProjectError) as error, operating(project):
+        pass
+    assert error.value.code == "HS603"
+
+
+STEPS = ("_take_in", "_train", "evaluate", "validate", "_promote", "_close")
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from homeostat.app.cli.main import main
+import homeostat.flow.operate as operate
+
+step, when, marker = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+real, calls = getattr(operate, step), []
+
+def killed(*arguments, **options):
+    calls.append(step)
+    # The turn itself takes data in before the repair does: the repair's own call is the second one.
+    due = len(calls) == (2 if step == "_take_in" else 1) and not marker.exists()
+    if due and when == "before":
+        marker.touch(); os.kill(os.getpid(), signal.SIGKILL)
+    result = real(*arguments, **options)
+    if due:
+        marker.touch(); os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(operate, step, killed)
+sys.exit(main(["operate", "--once", "--as-of", "2012-05-01", "--project", sys.argv[4]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_any_step_and_started_again_it_ends_with_one_promotion(slipping: Project, tmp_path: Path, step: str, when: str) -> None:
+    command = [sys.executable, "-c", KILLED, step, when, str(tmp_path / "killed"), str(slipping.root)]
+    first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert first.returncode == -signal.SIGKILL, first.stderr
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert second.returncode == 0, second.stderr
+    kinds = {kind: len(slipping.ledger.find(kind)) for kind in ("promotion", "version", "candidate", "outcome", "action")}
+    assert kinds == {"promotion": 2, "version": 2, "candidate": 2, "outcome": 1, "action": 1}
+    assert champion(slipping).number == 2  # type: ignore[union-attr]
+    assert slipping.ledger.find("outcome")[0].body["status"] == "promoted"
