@@ -9,6 +9,7 @@ import numpy as np
 
 from homeostat.core.ids import digest
 from homeostat.flow.baseline import naive_scores
+from homeostat.flow.blocks import block_length
 from homeostat.flow.registry import champion, load_bundle
 from homeostat.flow.train import split_rows
 from homeostat.flow.training_rows import training_rows
@@ -16,7 +17,6 @@ from homeostat.flow.training_rows import training_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from homeostat.core.facts import Fact
@@ -39,13 +39,15 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     split = split_rows(project, training_rows(project, project.require(str(candidate.body["dataset"]))).frame)
     look = _open_holdout(project, split, candidate)
     arrays = _score_all(project, candidate, split, current.bundle if current else None)
-    scores = _judge(project, candidate, split, arrays)
+    block = block_length(project.charter, split.holdout)
+    scores = _judge(project, candidate, split, arrays, block)
     body: dict[str, object] = {
         "candidate": candidate.id,
         "champion": current.fact.id if current else "",
         "holdout": look.subject,
         "looks": len(project.ledger.find("holdout", subject=look.subject)),
         "rows": split.holdout.height,
+        "block": block,
         "arrays": project.blobs.put(dump_arrays(arrays)),
         "scores": scores,
     }
@@ -105,12 +107,11 @@ def aligned(scores: NDArray[np.float64], have: tuple[str, ...], want: tuple[str,
     return out
 
 
-def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
+def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str, NDArray[np.float64]], block: int) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from homeostat.evaluation.evaluate import evaluate as score_rows
     from homeostat.evaluation.segments import segment_labels
-    from homeostat.stats.resample import default_block
 
     charter = project.charter
     scores = score_rows(
@@ -123,11 +124,6 @@ def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str,
         value=charter.value,
         threshold=float(candidate.body["threshold"]),
         seed=charter.learning.seed,
-        block=default_block(len(arrays["y"])),
+        block=block,
     )
     return [asdict(score) for score in scores]
-
-
-def holdout_frame(project: Project, candidate: Fact) -> pl.DataFrame:
-    """The holdout rows of a candidate (already opened by its evaluation)."""
-    return split_rows(project, training_rows(project, project.require(str(candidate.body["dataset"]))).frame).holdout

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core import sections
 from homeostat.flow.baseline import naive_scores
+from homeostat.flow.blocks import block_length
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,7 +54,6 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     from homeostat.preparation.window import select
     from homeostat.stats.metrics import metric
     from homeostat.stats.paired import paired_bootstrap
-    from homeostat.stats.resample import default_block
 
     charter = project.charter
     task = charter.task
@@ -85,7 +85,7 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
         margin=charter.success.improvement,
         confidence=charter.success.confidence,
         seed=charter.learning.seed,
-        block=default_block(len(y)),
+        block=block_length(charter, parts.validation),
     )
     evidence = QuickEvidence(
         metric=measured.name,

@@ -121,7 +121,18 @@ def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract 
         "status": "refused" if refused else "accepted",
         "failures": {**report.failures, **({"line": source.broken.height} if source.broken.height else {})},
     }
+    body["unknown_columns"] = _unknown_columns(source.frame, contract)
     return project.record("delivery", key, body, subject=file.path, causes=(charter.id,))
+
+
+def _unknown_columns(frame: pl.DataFrame, contract: Contract | None) -> list[str]:
+    """Columns the contract does not name: they are not taken in, which is told."""
+    from homeostat.core.records import PROVENANCE
+    from homeostat.dataops.versions import compare_schemas, schema_of
+
+    if contract is None:
+        return []
+    return [name for name in compare_schemas(contract.schema(), schema_of(frame)).added if name not in PROVENANCE]
 
 
 def checked(frame: pl.DataFrame, contract: Contract | None) -> ContractReport:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.flow.blocks import block_length
 from homeostat.flow.evaluate import load_arrays
 from homeostat.flow.watching import scores_of, target_values
 
@@ -59,7 +60,6 @@ def judge_performance(project: Project, view: View, bundle: Bundle, reference: P
     from homeostat.monitoring.performance import bias_shift, error_at_class_shares, error_in_known_region, known_region, performance_finding
     from homeostat.stats.intervals import bootstrap
     from homeostat.stats.metrics import metric
-    from homeostat.stats.resample import default_block
 
     charter = project.charter
     classes = bundle.manifest.classes
@@ -67,7 +67,7 @@ def judge_performance(project: Project, view: View, bundle: Bundle, reference: P
     y, scores = target_values(charter, classes, view.labelled), scores_of(view.labelled)
     value, expected = float(measured.score(y, scores)), float(view.version.fact.body["value"])
     low, high = bootstrap(
-        measured, y, scores, confidence=charter.success.confidence, seed=charter.learning.seed, block=default_block(len(y))
+        measured, y, scores, confidence=charter.success.confidence, seed=charter.learning.seed, block=block_length(charter, view.labelled)
     )
     accepted = load_arrays(project.blobs.get(str(project.require(str(view.version.fact.body["evaluation"])).body["arrays"])))
     known = known_region(view.labelled, reference)

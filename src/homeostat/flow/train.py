@@ -89,7 +89,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         "size_mb": round(len(project.blobs.get(packed)) / 1e6, 4),
         "latency_p99_ms": latency_p99_ms(bundle, split.validation),
         "parity": {"rows": parity.rows, "max_difference": parity.max_difference, "flips": parity.flips, "passed": parity.passed},
-        "profile": _reference_profile(project, bundle, split),
+        "profile": _reference_profile(project, order, bundle, split),
         "seconds": round(time.perf_counter() - started, 3),
         "trials": len(trials),
     }
@@ -208,14 +208,16 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
     }
 
 
-def _reference_profile(project: Project, bundle: Bundle, split: Split) -> str:
-    """Digest of the profile of all rows the model was made from, its predictions and targets on the validation rows included."""
+def _reference_profile(project: Project, order: Order, bundle: Bundle, split: Split) -> str:
+    """Digest of the profile of the rows the model learned from, with its predictions and the targets."""
     import polars as pl
 
     from homeostat.core.ids import canonical
     from homeostat.flow.watching import scored_profile
+    from homeostat.preparation.window import select
 
-    rows = pl.concat([split.train, split.validation])
+    window = next(each for each in order.learning.windows if each.label() == bundle.manifest.facts["window"])
+    rows, _ = select(pl.concat([split.train, split.validation]), project.charter.task, window)
     return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))
 
 

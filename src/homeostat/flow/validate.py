@@ -53,7 +53,6 @@ def validate(project: Project, evaluation: Fact) -> Fact:
 
 def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
     from homeostat.core.records import Score
-    from homeostat.stats.resample import default_block
     from homeostat.validation.gates import Evidence
     from homeostat.validation.validate import validate as judge
 
@@ -73,7 +72,7 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         parity_flips=int(parity["flips"]),
         inputs=_fields(project, str(candidate.body["bundle"])),
         champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
-        block=default_block(len(arrays["y"])),
+        block=int(evaluation.body["block"]),
     )
     return judge(evidence, project.charter.success, seed=project.charter.learning.seed)
 

@@ -19,6 +19,7 @@ def _ingest(project: Path) -> Answer:
         dataset = ingest(opened, progress)
         progress.close()
         deliveries = [opened.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+        more = [d for d in deliveries if d.body["unknown_columns"]]
         refused = [d for d in deliveries if d.body["status"] == "refused"]
         keys = ("path", "rows", "good", "quarantined", "status")
         rows = [[str(d.body[key]) for key in keys] for d in deliveries]
@@ -26,6 +27,7 @@ def _ingest(project: Path) -> Answer:
         lines = [
             *table(rows, keys),
             f"{dataset.id}: {body['rows']} rows as version {body['version']} of table {body['table']}, digest {str(body['digest'])[:12]}",
+            *(f"{d.body['path']}: not in the contract and not taken in: {', '.join(d.body['unknown_columns'])}" for d in more),
             *(f"refused {d.body['path']}: {_why(d.body['failures'])}" for d in refused),
         ]
         data = {

@@ -24,7 +24,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:first-child { white-space: nowrap; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 svg { width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 12px; }
 .frozen { stroke: var(--frozen); fill: var(--frozen); } .looped { stroke: var(--looped); fill: var(--looped); }
 path.frozen, path.looped { fill: none; stroke-width: 2.5; } svg text.frozen, svg text.looped { stroke: none; font-weight: 600; }
