@@ -1,7 +1,8 @@
 #!/bin/sh
 # Sets everything up and runs it: ./do demo | ./do test | ./do <any homeostat command>. Needs Python 3.11+ and a shell.
 set -eu
-cd_to=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+case "$0" in */*) here=${0%/*} ;; *) here=. ;; esac
+here=$(CDPATH= cd -- "$here" && pwd)
 caller=$(pwd)
 
 python=""
@@ -12,11 +13,12 @@ for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
   fi
 done
 if [ -z "$python" ]; then
-  echo "./do needs Python 3.11 or newer on the PATH; got $(python3 --version 2>&1 || true). Install it, or name it: PYTHON=/path/to/python3 ./do ${1:-demo}" >&2
+  if command -v python3 >/dev/null 2>&1; then found=$(python3 --version 2>&1); else found="no python3"; fi
+  echo "./do needs Python 3.11 or newer and found $found; install it, or name it: PYTHON=/path/to/python3 ./do ${1:-demo}" >&2
   exit 2
 fi
 
-cd "$cd_to"
+cd "$here"
 export UV_PYTHON_DOWNLOADS=never
 if command -v uv >/dev/null 2>&1; then
   uv=uv
@@ -41,6 +43,6 @@ case "${1:-help}" in
   help) exec .venv/bin/homeostat --help ;;
   *)
     cd "$caller"
-    exec "$cd_to/.venv/bin/homeostat" "$@"
+    exec "$here/.venv/bin/homeostat" "$@"
     ;;
 esac
