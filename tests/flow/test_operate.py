@@ -184,3 +184,11 @@ def test_killed_at_any_step_and_started_again_it_ends_with_one_promotion(slippin
     assert kinds == {"promotion": 2, "version": 2, "candidate": 2, "outcome": 1, "action": 1}
     assert champion(slipping).number == 2  # type: ignore[union-attr]
     assert slipping.ledger.find("outcome")[0].body["status"] == "promoted"
+
+
+def test_an_unreadable_source_does_not_stop_the_watch(slipping: Project, months: list[Month]) -> None:
+    (slipping.root / "data" / "2012-05.csv").write_text("what,is\nthis,file\n")
+    with operating(slipping) as turn:
+        done = turn(months[15].closes)
+    assert "HS204" in done.problem
+    assert told(slipping, done) == ("concept_change", "retrain", "promoted")

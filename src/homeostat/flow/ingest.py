@@ -48,7 +48,7 @@ def ingest(project: Project, progress: Progress | None = None) -> Fact:
     ends the same.
 
     Raises:
-        DataError: no file, no rows, or (HS207) no delivery was ever accepted.
+        DataError: no file, no rows, or (HS207) no delivery was ever accepted; or a file cannot be taken in (the others are).
     """
     from homeostat.dataops.plan import plan_extraction
     from homeostat.infra.sources import list_files, sha256_file
@@ -58,11 +58,18 @@ def ingest(project: Project, progress: Progress | None = None) -> Fact:
     paths = {_relative(project, path): path for path in list_files(project.root, project.charter.data)}
     there = [SourceFile(name, sha256_file(path), path.stat().st_size, 0) for name, path in paths.items()]
     known = [_source_file(fact) for fact in reversed(project.ledger.find("delivery"))]
+    problems: list[DataError] = []
     for file in plan_extraction(there, known).files:
         if progress:
             progress.update(f"ingest {file.path}")
-        _take_in(project, paths[file.path], file, contract, charter)
-    return _commit_dataset(project, charter)
+        try:
+            _take_in(project, paths[file.path], file, contract, charter)
+        except DataError as error:  # one unreadable file must not keep the others out; it is told when they are in
+            problems.append(error)
+    dataset = _commit_dataset(project, charter) if project.table("curated").exists() or not problems else None
+    if problems or dataset is None:
+        raise problems[0]
+    return dataset
 
 
 def dataset_version(fact: Fact) -> DatasetVersion:

@@ -43,19 +43,23 @@ class Workflows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn of the loop saw and did. ``outcome`` is empty when nothing had to be done."""
+    """What one turn of the loop saw and did.
+
+    ``outcome`` is empty when nothing had to be done; ``problem`` says why new data could not be taken in, if so.
+    """
 
     dataset: str
     refused: tuple[str, ...]
     diagnoses: tuple[str, ...]
     action: str
     outcome: str
+    problem: str = ""
 
 
 def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Progress | None = None, *, timeout_s: float = 3_600.0) -> Turn:
     """One turn of the loop, as of a moment: ingest, monitor, decide, act."""
     before = {fact.id for fact in project.ledger.find("delivery")}
-    dataset = _take_in(project, progress)
+    dataset, problem = _take_in(project, progress)
     new = [fact for fact in project.ledger.find("delivery") if fact.id not in before]
     refused = tuple(str(f.body["path"]) for f in new if f.body["status"] == "refused")
     diagnoses = newest_first(monitor(project, as_of, progress))
@@ -67,7 +71,7 @@ def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Prog
         if decided.body["allowed"] and decided.body["name"] in {"retrain", "rollback"}:
             workflows.start(REPAIR, decided.id, {"action": decided.id})
             outcome = workflows.result(decided.id, timeout_s)
-    return Turn(dataset=dataset, refused=refused, diagnoses=tuple(d.id for d in diagnoses), action=action, outcome=outcome)
+    return Turn(dataset=dataset, refused=refused, diagnoses=tuple(d.id for d in diagnoses), action=action, outcome=outcome, problem=problem)
 
 
 def workflows_of(project: Project, progress: Progress | None = None) -> Mapping[str, Callable[[Steps, dict[str, str]], str]]:
@@ -85,7 +89,7 @@ def repair(project: Project, progress: Progress | None, steps: Steps, arguments:
     if action.body["name"] == "rollback":
         moved = steps.run("rollback", lambda: rollback(project, reason=f"action {action.id}").id)
         return steps.run("close", lambda: _close(project, action, "rolled_back", "the previous champion serves again", moved))
-    dataset = steps.run("ingest", lambda: _take_in(project, progress))
+    dataset = steps.run("ingest", lambda: _take_in(project, progress)[0])
     candidate = steps.run("train", lambda: _train(project, action, dataset, progress))
     if candidate.startswith("failed:"):
         return steps.run("close", lambda: _close(project, action, "failed", candidate.removeprefix("failed:"), dataset))
@@ -96,16 +100,19 @@ def repair(project: Project, progress: Progress | None, steps: Steps, arguments:
     return steps.run("close", lambda: _close(project, action, status, detail, version))
 
 
-def _take_in(project: Project, progress: Progress | None) -> str:
-    """The newest dataset; when no delivery was ever accepted, the refusal is the answer to whoever asked first."""
+def _take_in(project: Project, progress: Progress | None) -> tuple[str, str]:
+    """The newest dataset's id, and what is wrong with the source if it could not be taken in now.
+
+    A source that is unreadable for a while must not stop the loop from watching what is served, so the dataset is then the
+    last good one. When there is none, the error is the answer.
+    """
     try:
-        return ingest(project, progress).id
+        return ingest(project, progress).id, ""
     except DataError as error:
         known = project.ledger.find("dataset", limit=1)
-        # A source that is empty or unreadable for a while must not stop the loop from watching what is served.
-        if not known or error.code not in {"HS201", "HS202"}:
+        if not known:
             raise
-        return known[0].id
+        return known[0].id, error.line()
 
 
 def _train(project: Project, action: Fact, dataset: str, progress: Progress | None) -> str:
@@ -163,11 +170,10 @@ def _history(project: Project, as_of: datetime) -> Any:
 
     actions = project.ledger.find("action")
     retrained = [a for a in actions if a.body["name"] == "retrain" and a.body["allowed"]]
-    rejections = 0
-    for outcome in project.ledger.find("outcome"):
-        if outcome.body["status"] == "promoted":
-            break
-        rejections += outcome.body["status"] == "rejected"
+    # A promotion, by the loop or a person, a rollback or a changed charter begins a new count.
+    newest = (fact for kind in ("promotion", "rollback", "charter") for fact in project.ledger.find(kind, limit=1))
+    since = max((fact.seq for fact in newest), default=0)
+    rejections = sum(o.seq > since and o.body["status"] == "rejected" for o in project.ledger.find("outcome"))
     last = datetime.fromisoformat(str(retrained[0].body["as_of"])) if retrained else None
     return History(now=as_of, last_retrain=last, consecutive_rejections=rejections)
 
@@ -182,6 +188,12 @@ def _quarantine_broken(project: Project, diagnoses: list[Fact]) -> None:
 
 def describe(project: Project, done: Turn) -> str:
     """A turn in one line."""
+    if done.problem:
+        return f"{_what_was_done(project, done)}; new data could not be taken in: {done.problem}"
+    return _what_was_done(project, done)
+
+
+def _what_was_done(project: Project, done: Turn) -> str:
     if not done.diagnoses:
         return "nothing is due"
     diagnosis = project.require(done.diagnoses[0])

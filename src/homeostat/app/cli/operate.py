@@ -25,6 +25,7 @@ def _operate(project: Path, as_of: datetime | None, once: bool, every: float) ->
     from homeostat.flow.project import open_project
 
     progress = StderrProgress()
+    said = ""
     with open_project(project) as opened, operating(opened, progress) as turn:
         while True:
             try:
@@ -38,10 +39,13 @@ def _operate(project: Path, as_of: datetime | None, once: bool, every: float) ->
                 progress.close()
                 line = describe(opened, done)
                 if once:
-                    data = {"dataset": done.dataset, "refused": list(done.refused), "diagnoses": list(done.diagnoses)}
-                    return Answer({**data, "action": done.action, "outcome": done.outcome, "summary": line}, [line])
-                if done.diagnoses:
+                    data = {"dataset": done.dataset, "refused": list(done.refused), "problem": done.problem}
+                    return Answer(
+                        {**data, "diagnoses": list(done.diagnoses), "action": done.action, "outcome": done.outcome, "summary": line}, [line]
+                    )
+                if line != said:
                     click.echo(line)
+                    said = line
             time.sleep(every)
 
 
