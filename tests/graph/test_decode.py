@@ -243,13 +243,25 @@ def test_a_frame_decodes_as_its_rows_do(columns: dict[str, tuple[pl.DataType, li
             assert ours.dtype == frames.dtype
 
 
-@given(st.datetimes(timezones=st.timezones() | st.just(UTC)))
+@given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.timezones() | st.just(UTC)))
 def test_iso_texts_mean_what_datetime_says(moment: datetime) -> None:
     offset = moment.utcoffset()
     if offset is not None and offset.total_seconds() % 60:
         return  # an offset of broken minutes, before time zones, is not of the form
     expected = (moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
     assert parse_timestamp(moment.isoformat()) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", 253402300800, datetime.max],
+    ids=str,
+)
+def test_a_time_outside_the_years_1_to_9999_is_refused_in_rows_and_frames(moment: object) -> None:
+    with pytest.raises(RequestError, match="years 1 to 9999"):
+        decode_rows([WHEN], [{WHEN.name: moment}])
+    with pytest.raises(DataError, match="years 1 to 9999"):
+        decode_frame([WHEN], pl.DataFrame({WHEN.name: [moment]}))
 
 
 def test_decoding_rows_loads_no_data_frame_library() -> None:

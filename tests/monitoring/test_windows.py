@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.errors import DataError
-from homeostat.monitoring.windows import Length, Span, due, label_of, moments, rows_in, window_of, windows_between
+from homeostat.monitoring.windows import Length, Span, due, label_of, moments, rows_in, window_of, windows_of
 
 lengths = st.sampled_from(["day", "week", "month"])
 times = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1))
@@ -25,11 +25,12 @@ def test_a_moment_lies_in_its_window(moment: datetime, length: Length) -> None:
     assert window_of(span.end - timedelta(microseconds=1), length) == span
 
 
-@given(times, st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=200)), lengths)
-def test_windows_tile_time(first: datetime, length_of: timedelta, length: Length) -> None:
-    spans = windows_between(first, first + length_of, length)
+@given(times, st.integers(0, 200), lengths)
+def test_windows_tile_time(first: datetime, days: int, length: Length) -> None:
+    moments_of_days = [first + timedelta(days=each) for each in range(days + 1)]
+    spans = windows_of(moments(pl.Series("t", moments_of_days)), length)
     assert spans[0] == window_of(first, length)
-    assert spans[-1] == window_of(first + length_of, length)
+    assert spans[-1] == window_of(first + timedelta(days=days), length)
     assert all(a.end == b.start for a, b in itertools.pairwise(spans))
     names = [label_of(span, length) for span in spans]
     assert names == sorted(set(names))
@@ -38,15 +39,37 @@ def test_windows_tile_time(first: datetime, length_of: timedelta, length: Length
 def test_zones_are_respected() -> None:
     late_in_new_york = datetime(2011, 3, 31, 22, tzinfo=timezone(timedelta(hours=-4)))
     assert window_of(late_in_new_york, "month").start == datetime(2011, 4, 1, tzinfo=UTC)
-    assert windows_between(datetime(2011, 2, 1), datetime(2011, 1, 1), "day") == ()
-    assert windows_between(datetime(2011, 1, 2), datetime(2011, 1, 1), "month") == ()
 
 
 def test_due_waits_for_the_end_and_the_labels() -> None:
-    spans = windows_between(datetime(2011, 1, 1), datetime(2011, 3, 31), "month")
+    spans = windows_of(moments(pl.Series("t", [date(2011, 1, 1), date(2011, 2, 9), date(2011, 3, 31)])), "month")
     assert len(due(spans, datetime(2011, 3, 1))) == 2
     assert len(due(spans, datetime(2011, 2, 28, 23, 59))) == 1
     assert len(due(spans, datetime(2011, 3, 1), delay=timedelta(days=14))) == 1
+
+
+def test_only_windows_with_a_moment_are_cut() -> None:
+    far_apart = moments(pl.Series("t", ["9999-12-31", "0001-01-01", None, "2011-02-01", "2011-02-28T23:59:59"]))
+    spans = windows_of(far_apart, "month")
+    assert [span.start for span in spans] == [datetime(year, month, 1, tzinfo=UTC) for year, month in ((1, 1), (2011, 2), (9999, 12))]
+    assert len(due(spans, datetime(2026, 1, 1), delay=timedelta(days=1))) == 2
+    assert windows_of(far_apart.clear(), "day") == ()
+
+
+@pytest.mark.parametrize("length", ["day", "week", "month"])
+def test_the_calendar_ends_with_a_window(length: Length) -> None:
+    last = window_of(datetime(9999, 12, 31, 23), length)
+    assert last.start < last.end == datetime.max.replace(tzinfo=UTC)
+    assert windows_of(moments(pl.Series("t", [datetime(9999, 12, 31)])), length) == (last,)
+
+
+def test_times_outside_the_years_1_to_9999_are_none() -> None:
+    epoch = pl.Series("t", [253402300800.0, 253402300799.0, -62135596800.0, -62135596801.0, 1e300])
+    assert moments(epoch).is_null().to_list() == [True, False, False, True, True]
+    texts = pl.Series("t", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31"])
+    assert moments(texts).is_null().to_list() == [True, True, False]
+    typed = pl.Series("t", [2**50, 0], dtype=pl.Int64).cast(pl.Datetime("ms"))
+    assert moments(typed).is_null().to_list() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Fact:
     """One thing that happened. ``(kind, key)`` names it for ever; ``causes`` are the ids of the facts it follows from.
 
-    Kinds in use: charter, delivery, dataset, run, trial, candidate, evaluation, verdict, version, promotion, rollback,
-    holdout, labels, window, finding, diagnosis, action, incident.
+    Kinds in use: charter, delivery, dataset, run, trial, candidate, holdout, evaluation, verdict, version, approval, promotion,
+    rollback, labels, window, finding, diagnosis, quarantine, action, outcome.
     """
 
     kind: str
@@ -48,8 +48,11 @@ class Pointer:
 class Ledger(Protocol):
     """An append-only store of facts, with a few pointers that move only together with a fact."""
 
-    def record(self, fact: Fact) -> Fact:
-        """Store the fact unless its (kind, key) is there; return the stored one either way (idempotent)."""
+    def record(self, fact: Fact, *also: Fact) -> Fact:
+        """Store the fact unless its (kind, key) is there; return the stored one either way (idempotent).
+
+        ``also`` are stored in the same transaction: all of them or none. When ``fact`` is there already, nothing is stored.
+        """
 
     def get(self, fact_id: str) -> Fact | None:
         """The fact with this id."""

@@ -58,7 +58,7 @@ class DatasetVersion:
     quarantined: int
     digest: str
     schema: Mapping[str, str]
-    contract: str
+    contract: Mapping[str, str]
     sources: tuple[SourceFile, ...]
 
 

@@ -189,7 +189,7 @@ ActionName = Literal["none", "quarantine", "retrain", "rollback", "ask"]
 class Responses(Section):
     """Which diagnosis leads to which action."""
 
-    broken_data: ActionName = "quarantine"
+    broken_data: ActionName = Field(default="quarantine", description="besides closing the window to training, which always happens")
     covariate_shift: ActionName = "none"
     label_shift: ActionName = "retrain"
     concept_change: ActionName = "retrain"

@@ -36,7 +36,8 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     known = project.ledger.get(fact_id("evaluation", key))
     if known is not None:
         return known
-    split = split_rows(project, training_rows(project, project.require(str(candidate.body["dataset"]))).frame)
+    dataset = project.require(str(candidate.body["dataset"]))
+    split = split_rows(project, training_rows(project, dataset, candidate.body["left_out"]["windows"]).frame)
     look = _open_holdout(project, split, candidate)
     arrays = _score_all(project, candidate, split, current.bundle if current else None)
     block = block_length(project.charter, split.holdout)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from homeostat.core import sections
+from homeostat.errors import LearningError
 from homeostat.flow.baseline import naive_scores
 from homeostat.flow.blocks import block_length
 
@@ -40,7 +41,7 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
         frame = read(path, project.charter.data, project.root).frame
         check_columns(project.charter, frame.columns, place=path.name)
         # What the contract would quarantine is not evidence; and its types make the files of one source alike.
-        frames.append(checked(frame, contract).good)
+        frames.append(checked(project, frame, contract))
     return assess_frame(project, pl.concat(frames, how="diagonal_relaxed"), progress)
 
 
@@ -58,7 +59,10 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     charter = project.charter
     task = charter.task
     rows = frame.drop("_source", "_line", strict=False)
-    parts = split(rows, task, charter.preparation)
+    try:
+        parts = split(rows, task, charter.preparation)
+    except LearningError:  # too few rows to measure anything is an answer, not a fault
+        return assess(rows, charter, None)
     classes = classes_of(parts.train[task.target], task)
     measured = metric(charter.success.metric)
     if progress:

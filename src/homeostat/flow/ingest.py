@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
-from homeostat.core.records import ContractReport, DatasetVersion, SourceFile
+from homeostat.core.ids import digest, fact_id
+from homeostat.core.records import PROVENANCE, ContractReport, DatasetVersion, SourceFile
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from homeostat.core.casts import LogicalType
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.dataops.contract import Contract
@@ -53,23 +56,44 @@ def ingest(project: Project, progress: Progress | None = None) -> Fact:
     from homeostat.dataops.plan import plan_extraction
     from homeostat.infra.sources import list_files, sha256_file
 
-    charter = project.charter_fact()
-    contract = load_contract(project)
+    intake = _Intake(project.charter_fact(), load_contract(project), _contract_digest(project))
     paths = {_relative(project, path): path for path in list_files(project.root, project.charter.data)}
     there = [SourceFile(name, sha256_file(path), path.stat().st_size, 0) for name, path in paths.items()]
-    known = [_source_file(fact) for fact in reversed(project.ledger.find("delivery"))]
+    last = {str(fact.body["path"]): fact for fact in reversed(project.ledger.find("delivery"))}
+    left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"]}
+    known = [_source_file(fact) for path, fact in last.items() if path not in left and not _judged_otherwise(fact, intake)]
     problems: list[DataError] = []
     for file in plan_extraction(there, known).files:
         if progress:
             progress.update(f"ingest {file.path}")
+        before = last[file.path].id if file.path in last else ""
         try:
-            _take_in(project, paths[file.path], file, contract, charter)
+            _take_in(project, paths[file.path], file, intake, before)
         except DataError as error:  # one unreadable file must not keep the others out; it is told when they are in
             problems.append(error)
-    dataset = _commit_dataset(project, charter) if project.table("curated").exists() or not problems else None
+    dataset = _commit_dataset(project, intake, set(paths)) if project.table("curated").exists() or not problems else None
     if problems or dataset is None:
         raise problems[0]
     return dataset
+
+
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """What the deliveries of one ingest share: the charter, and the contract they are judged by."""
+
+    charter: Fact
+    contract: Contract | None
+    contract_sha256: str
+
+
+def _contract_digest(project: Project) -> str:
+    name = project.charter.data.contract
+    return digest((project.root / name).read_bytes()) if name else ""
+
+
+def _judged_otherwise(delivery: Fact, intake: _Intake) -> bool:
+    """Whether a delivery lost rows to a contract that has changed since: then it is judged again."""
+    return int(delivery.body["quarantined"]) > 0 and delivery.body["contract"] != intake.contract_sha256
 
 
 def dataset_version(fact: Fact) -> DatasetVersion:
@@ -96,16 +120,19 @@ def _source_file(delivery: Fact) -> SourceFile:
     return SourceFile(str(body["path"]), str(body["sha256"]), int(body["bytes"]), int(body["rows"]))
 
 
-def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract | None, charter: Fact) -> Fact:
+def _take_in(project: Project, path: Path, file: SourceFile, intake: _Intake, before: str) -> Fact:
     from homeostat.charter.columns import check_columns
+    from homeostat.dataops.check import check
     from homeostat.dataops.quarantine import broken_lines, quarantine_rows
+    from homeostat.dataops.versions import compare_schemas, schema_of
     from homeostat.infra.sources import read
 
-    # The count keeps apart two deliveries of one path with the same content, when another content lay between them.
-    key = f"{file.path}:{file.sha256}:{len(project.ledger.find('delivery', subject=file.path))}"
+    # What was there before is part of the name: a path may go back to an older content, and two ingests at once do one thing.
+    key = f"{file.path}:{file.sha256}:{intake.contract_sha256[:12]}:{before}"
     source = read(path, project.charter.data, project.root)
     check_columns(project.charter, source.frame.columns, place=file.path)
-    report = checked(source.frame, contract)
+    contract = intake.contract or _implied(project, source.frame)
+    report = check(source.frame, contract)
     rows = report.rows + source.broken.height
     bad = report.quarantined.height + source.broken.height
     refused = rows > 0 and bad / rows > project.charter.data.max_quarantined
@@ -118,8 +145,11 @@ def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract 
             project.table("quarantine").append(frame, {"delivery": key}, key=f"{key}:{part}")
     if not refused and report.good.height:
         project.table("curated").replace_source(report.good, [file.path], {"delivery": key}, key=key)
+    unknown = compare_schemas(contract.schema(), schema_of(source.frame)).added
     body: dict[str, object] = {
         "path": file.path,
+        "source": project.charter.data.source,
+        "contract": intake.contract_sha256,
         "sha256": file.sha256,
         "bytes": file.bytes,
         "rows": rows,
@@ -128,27 +158,27 @@ def _take_in(project: Project, path: Path, file: SourceFile, contract: Contract 
         "status": "refused" if refused else "accepted",
         "failures": {**report.failures, **({"line": source.broken.height} if source.broken.height else {})},
     }
-    body["unknown_columns"] = _unknown_columns(source.frame, contract)
-    return project.record("delivery", key, body, subject=file.path, causes=(charter.id,))
+    body["unknown_columns"] = [name for name in unknown if name not in PROVENANCE]
+    return project.record("delivery", key, body, subject=file.path, causes=(intake.charter.id,))
 
 
-def _unknown_columns(frame: pl.DataFrame, contract: Contract | None) -> list[str]:
-    """Columns the contract does not name: they are not taken in, which is told."""
-    from homeostat.core.records import PROVENANCE
-    from homeostat.dataops.versions import compare_schemas, schema_of
+def _implied(project: Project, frame: pl.DataFrame) -> Contract:
+    """Without a contract the types of what is there already are the contract; whole numbers may become numbers in a later file."""
+    from homeostat.dataops.contract import ColumnRule, Contract
+    from homeostat.dataops.versions import schema_of
 
-    if contract is None:
-        return []
-    return [name for name in compare_schemas(contract.schema(), schema_of(frame)).added if name not in PROVENANCE]
+    table = project.table("curated")
+    schema = schema_of(table.read() if table.exists() else frame)
+    kinds = {name: {"integer": "number", "null": "string"}.get(kind, kind) for name, kind in schema.items() if name not in PROVENANCE}
+    rules = tuple(ColumnRule(name=name, kind=cast("LogicalType", kind), optional=True) for name, kind in kinds.items())
+    return Contract(name=project.charter.name, version="implied", columns=rules)
 
 
-def checked(frame: pl.DataFrame, contract: Contract | None) -> ContractReport:
-    """A frame judged by the contract; without a contract every row is good."""
+def checked(project: Project, frame: pl.DataFrame, contract: Contract | None) -> pl.DataFrame:
+    """The rows of a frame that the contract lets through."""
     from homeostat.dataops.check import check
 
-    if contract is None:
-        return ContractReport(good=frame, quarantined=frame.clear(), failures={})
-    return check(frame, contract)
+    return check(frame, contract or _implied(project, frame)).good
 
 
 def _all_refused(frame: pl.DataFrame, report: ContractReport) -> ContractReport:
@@ -161,8 +191,7 @@ def _all_refused(frame: pl.DataFrame, report: ContractReport) -> ContractReport:
     return ContractReport(good=good.clear(), quarantined=marked, failures={"delivery.refused": good.height})
 
 
-def _commit_dataset(project: Project, charter: Fact) -> Fact:
-    from homeostat.core.ids import digest
+def _commit_dataset(project: Project, intake: _Intake, there: set[str]) -> Fact:
     from homeostat.dataops.versions import content_digest, schema_of
 
     table = project.table("curated")
@@ -178,6 +207,13 @@ def _commit_dataset(project: Project, charter: Fact) -> Fact:
             place=str(worst["path"]),
             next_step="the rows are kept in quarantine with their reasons; mend the source or the contract and ingest again",
         )
+    left = sorted(path for path, d in accepted.items() if path not in there and d.body["source"] != project.charter.data.source)
+    key = digest({"deliveries": sorted(d.id for d in deliveries), "left": left, "source": project.charter.data.source})
+    known = project.ledger.get(fact_id("dataset", key))
+    if known is not None:
+        return known
+    if left:  # the charter names another source now, which these files are no part of
+        table.replace_source(table.read().clear(), left, {"source": project.charter.data.source}, key=f"left:{key}")
     version = table.version()
     frame = table.read(version=version)
     content = content_digest(frame)
@@ -188,14 +224,15 @@ def _commit_dataset(project: Project, charter: Fact) -> Fact:
         "quarantined": sum(int(d.body["quarantined"]) for d in deliveries),
         "digest": content,
         "schema": schema_of(frame),
-        "contract": digest((project.root / project.charter.data.contract).read_bytes()) if project.charter.data.contract else "",
+        "contract": {"path": project.charter.data.contract or "", "sha256": intake.contract_sha256},
+        "left": left,
         "sources": [
             {"path": d.body["path"], "sha256": d.body["sha256"], "bytes": d.body["bytes"], "rows": d.body["good"]}
-            for d in accepted.values()
+            for path, d in accepted.items()
+            if path not in left
         ],
     }
-    key = digest({"content": content, "deliveries": sorted(d.id for d in deliveries)})
-    return project.record("dataset", key, body, causes=(charter.id, *(d.id for d in deliveries)))
+    return project.record("dataset", key, body, causes=(intake.charter.id, *(d.id for d in deliveries)))
 
 
 def _failures(failures: dict[str, int]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from homeostat.core.ids import canonical, digest, fact_id
 from homeostat.flow.performance import judge_performance
 from homeostat.flow.registry import Version, champion, load_bundle, version_numbered
 from homeostat.flow.watching import Served, labelled, load_profile, read_served, scores_of, told_prediction, told_target
@@ -41,50 +42,62 @@ class View:
 def monitor(project: Project, as_of: datetime, progress: Progress | None = None) -> list[Fact]:
     """Evaluate every window that ended by ``as_of`` and has something new to say; return its ``diagnosis`` facts, oldest first.
 
-    A window is judged on its inputs once it has ended, and again, with its performance, once enough labels are there.
-    Judging is idempotent: what has been judged on the same evidence is returned from the ledger, not made again.
+    A window is judged on its inputs once it has ended, and again, with its performance, once enough labels are there and the label
+    delay is over (labels that come early are not a fair sample). Each judgement is made once per window, version and ``monitor``
+    section; labels that come or change later than that are kept, and count for windows not judged yet.
+
+    A window with broken data is closed to every training from then on, whatever the policy does about it besides.
     """
     served = read_served(project)
-    current = champion(project)
-    if served.frame.is_empty() or current is None:
+    if served.frame.is_empty() or champion(project) is None:
         return []
     diagnoses = []
     for view in _views(project, served, as_of):
-        stage = "performance" if view.coverage >= project.charter.monitor.min_labels else "inputs"
-        key = f"{view.start.isoformat()}:{project.charter.monitor.window}:{stage}"
-        known = _known(project, key)
+        ripe = as_of - view.end >= project.charter.task.label_delay
+        stage = "performance" if ripe and view.coverage >= project.charter.monitor.min_labels else "inputs"
+        key = _key(project, view, stage)
+        known = project.ledger.get(fact_id("diagnosis", key))
         if known is None and progress:
             progress.update(f"monitor {view.start:%Y-%m-%d} to {view.end:%Y-%m-%d} ({stage})")
         diagnoses.append(known or _judge(project, view, key, stage))
     return diagnoses
 
 
-def _known(project: Project, key: str) -> Fact | None:
-    from homeostat.core.ids import fact_id
+def standing(project: Project, diagnoses: list[Fact]) -> list[Fact]:
+    """What stands against the champion: its newest judged performance, then its newest window if that is a later one.
 
-    return project.ledger.get(fact_id("diagnosis", key))
+    Labels may be many windows late; what they say is not outranked by a later window of which only the inputs are known.
+    """
+    current = champion(project)
+    mine = sorted((d for d in diagnoses if current and d.body["version"] == current.number), key=lambda d: str(d.body["end"]), reverse=True)
+    measured = [d for d in mine if d.body["stage"] == "performance"][:1]
+    later = [d for d in mine[:1] if d not in measured]
+    return [*measured, *later]
+
+
+def _key(project: Project, view: View, stage: str) -> str:
+    section = digest({"monitor": project.charter.monitor.model_dump(mode="json"), "metric": project.charter.success.metric})
+    return f"{view.start.isoformat()}:{project.charter.monitor.window}:{stage}:{view.version.fact.id}:{section[:12]}"
 
 
 def _views(project: Project, served: Served, as_of: datetime) -> list[View]:
-    from homeostat.monitoring.windows import due, rows_in, windows_between
+    from homeostat.monitoring.windows import due, rows_in, windows_of
 
     length = project.charter.monitor.window
-    frame = served.frame
+    frame = served.frame.sort("_moment", maintain_order=True)
     joined = labelled(project, frame)
-    ordered = frame["_moment"].sort()
-    first, last = ordered[0], ordered[-1]
     views = []
-    for span in due(windows_between(first, last, length), as_of):
+    for span in due(windows_of(frame["_moment"], length), as_of):
         rows = rows_in(frame, "_moment", span)
         if rows.height:
-            # A window that saw a swap is judged against the version that answered most of it.
+            # A window that saw a swap is judged by the rows of the version that answered most of it.
             number = rows["_version"].value_counts(sort=True)["_version"][0]
-            views.append(View(span.start, span.end, version_numbered(project, int(number)), rows, rows_in(joined, "_moment", span)))
+            mine = (part.filter(part["_version"] == number) for part in (rows, rows_in(joined, "_moment", span)))
+            views.append(View(span.start, span.end, version_numbered(project, int(number)), *mine))
     return views
 
 
 def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
-    from homeostat.core.ids import canonical
     from homeostat.monitoring.diagnose import diagnose
     from homeostat.monitoring.observe import observe
 
@@ -109,22 +122,20 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
         "metric": charter.success.metric,
         **(performance.told() if performance else {"value": None, "low": None, "high": None, "expected": None}),
     }
-    window = project.record("window", key, body, causes=(view.version.fact.id,))
-    facts = [
-        project.record("finding", f"{key}:{n}", asdict(found), subject=window.id, causes=(window.id,)) for n, found in enumerate(findings)
-    ]
+    window = project.fact("window", key, body, causes=(view.version.fact.id,))
+    facts = [project.fact("finding", f"{key}:{n}", asdict(one), subject=window.id, causes=(window.id,)) for n, one in enumerate(findings)]
     usable = view.rows.height - (breaches.broken if breaches else 0)
     base = Context(rows=usable, min_rows=charter.monitor.min_rows, degradation=charter.monitor.degradation)
     diagnosis = diagnose(tuple(findings), performance.context(base) if performance else base)
-    told: dict[str, object] = {
-        **asdict(diagnosis),
-        "window": window.id,
-        "stage": stage,
-        "start": body["start"],
-        "end": body["end"],
-        "findings": [f.id for f in facts],
-    }
-    return project.record("diagnosis", key, told, subject=window.id, causes=(window.id, *(f.id for f in facts)))
+    told = {**asdict(diagnosis), "window": window.id, "findings": [f.id for f in facts]}
+    told |= {name: body[name] for name in ("start", "end", "stage", "version")}
+    made = project.fact("diagnosis", key, told, subject=window.id, causes=(window.id, *(f.id for f in facts)))
+    closed = []
+    if diagnosis.cause == "broken_data":
+        span = {"start": body["start"], "end": body["end"], "reason": diagnosis.reason}
+        closed.append(project.fact("quarantine", f"{body['start']}:{body['end']}", span, causes=(made.id,)))
+    project.ledger.record(window, *facts, made, *closed)
+    return project.require(made.id)
 
 
 def _profile(project: Project, view: View, bundle: Bundle, reference: Profile) -> Profile:
@@ -145,13 +156,3 @@ def _breaches(project: Project, view: View, bundle: Bundle) -> Breaches | None:
     report = check_values(view.rows, contract, [source.name for source in bundle.manifest.inputs])
     columns = {rule: rule.rsplit(".", 1)[0] for rule in report.failures}
     return Breaches(report.rows, report.quarantined.height, report.failures, columns)
-
-
-def window_span(fact: Fact) -> tuple[datetime, datetime]:
-    """Start and end of the window a diagnosis or window fact is about."""
-    return datetime.fromisoformat(str(fact.body["start"])), datetime.fromisoformat(str(fact.body["end"]))
-
-
-def newest_first(diagnoses: list[Fact]) -> list[Fact]:
-    """Diagnoses by the end of their window, newest first."""
-    return sorted(diagnoses, key=lambda fact: window_span(fact)[1], reverse=True)

@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from homeostat.errors import DataError, HomeostatError, LearningError, Refusal
+from homeostat.errors import DataError, HomeostatError, Refusal
 from homeostat.flow.evaluate import evaluate
 from homeostat.flow.ingest import ingest
-from homeostat.flow.monitor import monitor, newest_first
+from homeostat.flow.monitor import monitor, standing
 from homeostat.flow.registry import champion
 from homeostat.flow.train import Order, train
 from homeostat.flow.validate import failed_gates, promote, rollback, validate
@@ -57,21 +57,24 @@ class Turn:
 
 
 def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Progress | None = None, *, timeout_s: float = 3_600.0) -> Turn:
-    """One turn of the loop, as of a moment: ingest, monitor, decide, act."""
+    """One turn of the loop, as of a moment: ingest, monitor, decide, act.
+
+    What is decided on is what stands against the champion (``monitor.standing``). The first diagnosis that asks for something is
+    answered; once that has moved the champion, the others are about a version that no longer serves.
+    """
     before = {fact.id for fact in project.ledger.find("delivery")}
     dataset, problem = _take_in(project, progress)
     new = [fact for fact in project.ledger.find("delivery") if fact.id not in before]
     refused = tuple(str(f.body["path"]) for f in new if f.body["status"] == "refused")
-    diagnoses = newest_first(monitor(project, as_of, progress))
-    action = outcome = ""
-    if diagnoses:
-        decided = _decide(project, diagnoses[0], as_of)
-        action = decided.id
-        _quarantine_broken(project, diagnoses)
-        if decided.body["allowed"] and decided.body["name"] in {"retrain", "rollback"}:
-            workflows.start(REPAIR, decided.id, {"action": decided.id})
-            outcome = workflows.result(decided.id, timeout_s)
-    return Turn(dataset=dataset, refused=refused, diagnoses=tuple(d.id for d in diagnoses), action=action, outcome=outcome, problem=problem)
+    diagnoses = standing(project, monitor(project, as_of, progress))
+    told = tuple(d.id for d in diagnoses)
+    decided = [_decide(project, diagnosis, as_of) for diagnosis in diagnoses]
+    asked = next((action for action in decided if action.body["name"] != "none"), decided[0] if decided else None)
+    outcome = ""
+    if asked is not None and asked.body["allowed"] and asked.body["name"] in {"retrain", "rollback"}:
+        workflows.start(REPAIR, asked.id, {"action": asked.id})
+        outcome = workflows.result(asked.id, timeout_s)
+    return Turn(dataset, refused, told, asked.id if asked else "", outcome, problem)
 
 
 def workflows_of(project: Project, progress: Progress | None = None) -> Mapping[str, Callable[[Steps, dict[str, str]], str]]:
@@ -80,24 +83,31 @@ def workflows_of(project: Project, progress: Progress | None = None) -> Mapping[
 
 
 def repair(project: Project, progress: Progress | None, steps: Steps, arguments: dict[str, str]) -> str:
-    """Carry out a decided action; returns the id of the ``outcome`` fact that says how it ended.
+    """Carry out a decided action; returns the id of the ``outcome`` fact that says how it ended. Every action ends in one."""
+    action = project.require(arguments["action"])
+    try:
+        status, detail, last = _carry_out(project, progress, steps, action)
+    except HomeostatError as error:
+        status, detail, last = "failed", error.line(), action.id
+    return steps.run("close", lambda: _close(project, action, status, detail, last))
+
+
+def _carry_out(project: Project, progress: Progress | None, steps: Steps, action: Fact) -> tuple[str, str, str]:
+    """How the action ended, in what words, and the last fact it made.
 
     Retraining: the data up to now, a challenger, gates against the champion on the newest labelled rows, and then one
     promotion, or a rejection that says why.
     """
-    action = project.require(arguments["action"])
     if action.body["name"] == "rollback":
-        moved = steps.run("rollback", lambda: rollback(project, reason=f"action {action.id}").id)
-        return steps.run("close", lambda: _close(project, action, "rolled_back", "the previous champion serves again", moved))
+        moved = steps.run("rollback", lambda: rollback(project, reason=f"action {action.id}", intent=action.id).id)
+        return "rolled_back", "the previous champion serves again", moved
     dataset = steps.run("ingest", lambda: _take_in(project, progress)[0])
     candidate = steps.run("train", lambda: _train(project, action, dataset, progress))
-    if candidate.startswith("failed:"):
-        return steps.run("close", lambda: _close(project, action, "failed", candidate.removeprefix("failed:"), dataset))
     evaluation = steps.run("evaluate", lambda: evaluate(project, project.require(candidate)).id)
     version = steps.run("validate", lambda: validate(project, project.require(evaluation)).id)
     verdict = steps.run("promote", lambda: _promote(project, action, version))
     status, _, detail = verdict.partition(":")
-    return steps.run("close", lambda: _close(project, action, status, detail, version))
+    return status, detail, version
 
 
 def _take_in(project: Project, progress: Progress | None) -> tuple[str, str]:
@@ -123,10 +133,7 @@ def _train(project: Project, action: Fact, dataset: str, progress: Progress | No
         start = {"learner": made["learner"], "params": dict(made["params"])}
     policy = project.charter.policy
     learning = project.charter.learning.model_copy(update={"windows": policy.windows, "budget": policy.budget})
-    try:
-        return train(project, Order(dataset=dataset, learning=learning, purpose=action.id, start=start), progress).id
-    except LearningError as error:
-        return f"failed:{error.line()}"
+    return train(project, Order(dataset=dataset, learning=learning, purpose=action.id, start=start), progress).id
 
 
 def _promote(project: Project, action: Fact, version_id: str) -> str:
@@ -135,7 +142,7 @@ def _promote(project: Project, action: Fact, version_id: str) -> str:
     if failed:
         return "rejected:" + "; ".join(failed)
     try:
-        promotion = promote(project, version, reason=f"action {action.id}")
+        promotion = promote(project, version, reason=f"action {action.id}", intent=action.id)
     except Refusal as error:
         return ("waiting:" if error.code == "HS701" else "rejected:") + error.line()
     return f"promoted:{promotion.id}"
@@ -178,14 +185,6 @@ def _history(project: Project, as_of: datetime) -> Any:
     return History(now=as_of, last_retrain=last, consecutive_rejections=rejections)
 
 
-def _quarantine_broken(project: Project, diagnoses: list[Fact]) -> None:
-    """Windows whose data were broken are closed to every training from now on, whatever is done about them."""
-    for diagnosis in diagnoses:
-        if diagnosis.body["cause"] == "broken_data":
-            body: dict[str, object] = {"start": diagnosis.body["start"], "end": diagnosis.body["end"], "reason": diagnosis.body["reason"]}
-            project.record("quarantine", str(diagnosis.body["window"]), body, causes=(diagnosis.id,))
-
-
 def describe(project: Project, done: Turn) -> str:
     """A turn in one line."""
     if done.problem:
@@ -196,7 +195,7 @@ def describe(project: Project, done: Turn) -> str:
 def _what_was_done(project: Project, done: Turn) -> str:
     if not done.diagnoses:
         return "nothing is due"
-    diagnosis = project.require(done.diagnoses[0])
+    diagnosis = project.require(str(project.require(done.action).body["diagnosis"]))
     told = f"{diagnosis.body['start'][:10]}: {diagnosis.body['cause']} ({diagnosis.body['reason']})"
     if not done.outcome:
         action = project.require(done.action)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from homeostat.core.ports import Progress
     from homeostat.flow.project import Project
 
+TAKE_UP_S = 3_600.0
 Turning = Callable[[datetime | None], Turn]
 
 
@@ -30,6 +31,8 @@ def operating(project: Project, progress: Progress | None = None) -> Iterator[Tu
 
     project.charter_fact()
     with Lease(project.state / "loop.lock"), Durable(_durable_url(project), workflows_of(project, progress)) as workflows:
+        for workflow in workflows.pending():  # what a killed process left is ended before a new turn is made
+            workflows.result(workflow, TAKE_UP_S)
         yield lambda as_of: turn(project, workflows, as_of or project.clock.now(), progress)
 
 

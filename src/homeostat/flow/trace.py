@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from homeostat.errors import ProjectError
@@ -33,7 +34,7 @@ def trace(project: Project, prediction_id: str) -> dict[str, Any]:
     dataset = project.require(str(body["dataset"]))
     candidate = project.require(str(body["candidate"]))
     verdict = project.require(str(body["verdict"]))
-    promotion = _promotion(project, version.fact)
+    promotion = _promotion(project, version.fact, str(record["at"]))
     return {
         "prediction": {key: record[key] for key in ("id", "request", "at", "inputs", "prediction")},
         "version": {"number": version.number, "id": version.fact.id, "learner": body["learner"], "bundle": body["bundle"]},
@@ -60,15 +61,26 @@ def trace(project: Project, prediction_id: str) -> dict[str, Any]:
             "rows": dataset.body["rows"],
             "digest": dataset.body["digest"],
         },
-        "contract": {"file": project.charter.data.contract or "", "sha256": dataset.body["contract"]},
+        "contract": dataset.body["contract"],
+        "charter": _charter(project, run),
         "sources": dataset.body["sources"],
         "labels": _labels(project, prediction_id, record),
     }
 
 
-def _promotion(project: Project, version: Fact) -> Fact | None:
-    found = project.ledger.find("promotion", subject=version.id, limit=1)
-    return found[0] if found else None
+def _promotion(project: Project, version: Fact, at: str) -> Fact | None:
+    """What made the version serve at that time: the last promotion of it, or rollback to it, before then."""
+    moved = [f for kind in ("promotion", "rollback") for f in project.ledger.find(kind, subject=version.id)]
+    asked = datetime.fromisoformat(at)
+    before = [f for f in moved if f.at <= asked]
+    return max(before, key=lambda f: f.seq, default=None)
+
+
+def _charter(project: Project, run: Fact) -> dict[str, Any]:
+    """What the team wanted when the run was ordered."""
+    fact = next(project.require(cause) for cause in run.causes if cause.startswith("charter-"))
+    problem = fact.body["content"]["problem"]
+    return {"id": fact.id, "sha256": fact.body["digest"], **{k: problem[k] for k in ("objective", "decision", "business_metric")}}
 
 
 def _labels(project: Project, prediction_id: str, record: dict[str, Any]) -> dict[str, Any] | None:

@@ -79,7 +79,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
     found = _search(project, order, split, progress)
     bundle, parity = _pack(project, found, split, run)
     packed = _store(project, bundle)
-    trials = _record_trials(project, run, found)
+    trials = _trials(project, run, found)
     body = {
         **_about(found, rows, split),
         "metric": project.charter.success.metric,
@@ -93,7 +93,8 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         "seconds": round(time.perf_counter() - started, 3),
         "trials": len(trials),
     }
-    return project.record("candidate", key, body, causes=(run.id, *trials))
+    made = project.fact("candidate", key, body, causes=(run.id, *(trial.id for trial in trials)))
+    return project.ledger.record(made, *trials)
 
 
 def split_rows(project: Project, frame: pl.DataFrame) -> Split:
@@ -166,7 +167,8 @@ def _pack(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[
         "learner": found.learner,
         "window": found.window,
     }
-    sample = pl.concat([split.validation, split.holdout]).head(PARITY_ROWS)
+    seen = pl.concat([split.train, split.validation])
+    sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
     rows = pl.concat([sample, stress_frame(sample, found.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
     bundle = build(found.plan, name=charter.name, sample=split.validation, ignored=ignored, facts=facts, created=run.at.isoformat())
     report = parity(bundle, rows, found.oracle(rows))
@@ -179,7 +181,7 @@ def _store(project: Project, bundle: Bundle) -> str:
     return project.blobs.put(pack(bundle))
 
 
-def _record_trials(project: Project, run: Fact, found: Candidate) -> list[str]:
+def _trials(project: Project, run: Fact, found: Candidate) -> list[Fact]:
     facts = []
     for trial in found.trials:
         body = {
@@ -191,7 +193,7 @@ def _record_trials(project: Project, run: Fact, found: Candidate) -> list[str]:
             "seconds": round(trial.seconds, 4),
             "reason": trial.reason,
         }
-        facts.append(project.record("trial", f"{run.id}:{trial.number}", body, subject=run.id, causes=(run.id,)).id)
+        facts.append(project.fact("trial", f"{run.id}:{trial.number}", body, subject=run.id, causes=(run.id,)))
     return facts
 
 

@@ -6,6 +6,7 @@ mended file of the same month, is open again: it passed the contract after the b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -27,8 +28,12 @@ class TrainingRows:
     windows: tuple[str, ...]
 
 
-def training_rows(project: Project, dataset: Fact) -> TrainingRows:
-    """The rows of a dataset version that training and judging may use."""
+def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None = None) -> TrainingRows:
+    """The rows of a dataset version that training and judging may use.
+
+    ``windows`` are the ids of the quarantines that count (None: all there are now). Who judges a candidate gives those the candidate
+    was trained without, so that its holdout is the same rows for ever.
+    """
     import polars as pl
 
     from homeostat.flow.ingest import read_dataset
@@ -37,14 +42,14 @@ def training_rows(project: Project, dataset: Fact) -> TrainingRows:
     frame = read_dataset(project, dataset)
     task = project.charter.task
     labelled = frame.filter(pl.col(task.target).is_not_null())
-    quarantines = project.ledger.find("quarantine")
+    quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
     kept = labelled
     if task.time is not None:
         for fact in quarantines:
             start, end = (datetime.fromisoformat(str(fact.body[side])) for side in ("start", "end"))
             moment = moments(kept[task.time])
             inside = ((moment >= start) & (moment < end)).fill_null(False)
-            kept = kept.filter(~(inside & ~kept["_source"].is_in(_delivered_after(project, fact))))
+            kept = kept.filter(~(inside & ~kept["_source"].is_in(_delivered_after(project, dataset, fact))))
     return TrainingRows(
         frame=kept,
         unlabelled=frame.height - labelled.height,
@@ -53,5 +58,8 @@ def training_rows(project: Project, dataset: Fact) -> TrainingRows:
     )
 
 
-def _delivered_after(project: Project, quarantine: Fact) -> list[str]:
-    return [str(d.body["path"]) for d in project.ledger.find("delivery") if d.seq > quarantine.seq and d.body["status"] == "accepted"]
+def _delivered_after(project: Project, dataset: Fact, quarantine: Fact) -> list[str]:
+    """Paths whose rows in this dataset come from a delivery that was taken in after the window was found broken."""
+    deliveries = [project.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+    newest = {str(d.body["path"]): d.seq for d in sorted(deliveries, key=lambda d: d.seq) if d.body["status"] == "accepted"}
+    return [path for path, seq in newest.items() if seq > quarantine.seq]

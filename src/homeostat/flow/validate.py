@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from homeostat.core.ids import fact_id
 from homeostat.errors import Refusal
 from homeostat.flow.evaluate import load_arrays
 from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, version_of
@@ -20,8 +21,6 @@ def validate(project: Project, evaluation: Fact) -> Fact:
 
     A version that failed is registered too: what was rejected, and why, is evidence.
     """
-    from homeostat.core.ids import fact_id
-
     candidate = project.require(str(evaluation.body["candidate"]))
     verdict_key = evaluation.id
     known = project.ledger.get(fact_id("version", verdict_key))
@@ -87,17 +86,23 @@ def failed_gates(project: Project, version: Fact) -> list[str]:
     return [str(gate["detail"]) for gate in verdict.body["gates"] if not gate["passed"]]
 
 
-def promote(project: Project, version: Fact, *, reason: str = "asked for") -> Fact:
+def promote(project: Project, version: Fact, *, reason: str = "asked for", intent: str | None = None) -> Fact:
     """Make a version the champion: gates checked, pointer, monitor baseline and rollback target in one transaction.
 
-    Promoting the version that already serves changes nothing and returns the promotion that made it serve.
+    Promoting the version that already serves changes nothing and returns what made it serve. ``intent`` names who wants it (an
+    action): one intent promotes a version once, whatever happened to the champion since.
 
     Raises:
         Refusal: HS701, a gate failed or the approval is missing; HS705, the champion changed in between.
     """
+    pointer = project.ledger.pointer(CHAMPION)
+    key = f"{version.id}:{intent or (pointer.moves if pointer else 0)}"
+    done = project.ledger.get(fact_id("promotion", key)) if intent else None
+    if done is not None:
+        return done
+    if pointer is not None and pointer.fact == version.id:
+        return project.require(pointer.moved_by)
     current = champion(project)
-    if current is not None and current.fact.id == version.id:
-        return project.require(_pointer_fact(project))
     approver = _approver(project, version)
     body: dict[str, object] = {
         "version": version.id,
@@ -107,22 +112,25 @@ def promote(project: Project, version: Fact, *, reason: str = "asked for") -> Fa
         "approved_by": approver,
         "reason": reason,
     }
-    moves = len(project.ledger.find("promotion")) if current is not None and _was_promoted(project, version) else 0
-    because = project.fact(
-        "promotion", f"{version.id}:{moves}" if moves else version.id, body, subject=version.id, causes=_causes(version, current)
-    )
+    because = project.fact("promotion", key, body, subject=version.id, causes=_causes(version, current))
     return project.ledger.move(CHAMPION, to=version.id, expected=current.fact.id if current else None, because=because)
 
 
-def rollback(project: Project, *, reason: str = "asked for") -> Fact:
+def rollback(project: Project, *, reason: str = "asked for", intent: str | None = None) -> Fact:
     """Put the champion's rollback target back, in one transaction, and return the ``rollback`` fact.
 
+    ``intent`` names who wants it (an action): one intent rolls back once.
+
     Raises:
-        Refusal: HS703, there is no earlier champion.
+        Refusal: HS703, there is no earlier champion; HS705, the champion changed in between.
     """
-    current = champion(project)
-    promotion = next((f for f in project.ledger.find("promotion") if current and f.body["version"] == current.fact.id), None)
-    if current is None or promotion is None or not promotion.body["rollback_to"]:
+    pointer = project.ledger.pointer(CHAMPION)
+    key = intent or f"{pointer.fact}:{pointer.moves}" if pointer else ""
+    done = project.ledger.get(fact_id("rollback", key))
+    if done is not None:
+        return done
+    promotion = next(iter(project.ledger.find("promotion", subject=pointer.fact, limit=1)), None) if pointer else None
+    if pointer is None or promotion is None or not promotion.body["rollback_to"]:
         raise Refusal(
             "HS703", "there is no earlier champion to go back to", next_step="`homeostat history --kind promotion` lists what served"
         )
@@ -131,13 +139,11 @@ def rollback(project: Project, *, reason: str = "asked for") -> Fact:
         "version": target.fact.id,
         "bundle": target.bundle,
         "profile": target.fact.body["profile"],
-        "from": current.fact.id,
+        "from": pointer.fact,
         "reason": reason,
     }
-    pointer = project.ledger.pointer(CHAMPION)
-    moves = pointer.moves if pointer else 0
-    because = project.fact("rollback", f"{current.fact.id}:{moves}", body, subject=target.fact.id, causes=(promotion.id, target.fact.id))
-    return project.ledger.move(CHAMPION, to=target.fact.id, expected=current.fact.id, because=because)
+    because = project.fact("rollback", key, body, subject=target.fact.id, causes=(promotion.id, target.fact.id))
+    return project.ledger.move(CHAMPION, to=target.fact.id, expected=pointer.fact, because=because)
 
 
 def _approver(project: Project, version: Fact) -> str:
@@ -161,15 +167,6 @@ def _approver(project: Project, version: Fact) -> str:
 def _approval(project: Project, version: Fact) -> str | None:
     approvals = project.ledger.find("approval", subject=version.id, limit=1)
     return str(approvals[0].body["approver"]) if approvals else None
-
-
-def _was_promoted(project: Project, version: Fact) -> bool:
-    return bool(project.ledger.find("promotion", subject=version.id, limit=1))
-
-
-def _pointer_fact(project: Project) -> str:
-    pointer = project.ledger.pointer(CHAMPION)
-    return pointer.moved_by if pointer else ""
 
 
 def _causes(version: Fact, current: Version | None) -> tuple[str, ...]:

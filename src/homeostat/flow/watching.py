@@ -112,6 +112,7 @@ def take_labels(project: Project, path: Path) -> Fact:
     task = project.charter.task
     sha256 = sha256_file(path) if path.is_file() else ""
     frame = read(path, project.charter.data, project.root).frame
+    _check_labels(project, path, frame)
     # The join itself says what is wrong with the columns; an empty log joins to nothing but is checked the same.
     report = join_labels(_joinable(read_served(project).frame, task.entity), frame, task.target, task.entity)
     keys = ["prediction_id", *task.entity]
@@ -137,6 +138,25 @@ def take_labels(project: Project, path: Path) -> Fact:
     return project.record("labels", sha256, body)
 
 
+def _check_labels(project: Project, path: Path, frame: pl.DataFrame) -> None:
+    """A label that could never be judged is refused before anything is stored."""
+    import polars as pl
+
+    task = project.charter.task
+    if task.type != "regression" or task.target not in frame.columns:
+        return
+    numbers = frame[task.target].cast(pl.Float64, strict=False)
+    wrong = frame.filter(frame[task.target].is_not_null() & ~(numbers.is_finite().fill_null(False)))
+    if wrong.height:
+        first = wrong.row(0, named=True)
+        raise DataError(
+            "HS210",
+            f"got the label {first[task.target]!r}; a regression task needs finite numbers ({wrong.height} label(s) are none)",
+            place=f"{path.name}:{first['_line']}",
+            next_step="mend or leave out these rows; nothing of the file was kept",
+        )
+
+
 def labelled(project: Project, served: pl.DataFrame) -> pl.DataFrame:
     """Served rows that have a label, with it in the target column (as text)."""
     from homeostat.monitoring.join import join_labels
@@ -154,7 +174,7 @@ def labelled(project: Project, served: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     whole = pl.concat(joined, how="diagonal_relaxed") if joined else served.clear()
-    return whole.unique(subset="_prediction_id", keep="first", maintain_order=True)
+    return whole.unique(subset="_prediction_id", keep="first", maintain_order=True).sort("_moment", maintain_order=True)
 
 
 def _joinable(served: pl.DataFrame, entity: tuple[str, ...]) -> pl.DataFrame:

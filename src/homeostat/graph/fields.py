@@ -31,7 +31,7 @@ ALLOWED: dict[Kind, str] = {
     "category": "a text, a finite number, true, false or null",
 }
 
-EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.999_999  # the years 1 to 9999; milliseconds given as seconds fall outside
+EARLIEST, END = -62_135_596_800.0, 253_402_300_800.0  # the years 1 to 9999 in UTC, END excluded; milliseconds given as seconds fall outside
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 _NAN = math.nan
@@ -78,10 +78,7 @@ def read_timestamp(value: Any) -> float:
     if isinstance(value, date):  # a datetime is one too
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
         return _seconds(moment)
-    seconds = read_number(value)
-    if seconds < EARLIEST or seconds > LATEST:
-        raise ValueError(ALLOWED["timestamp"])
-    return seconds
+    return _known_year(read_number(value))
 
 
 def parse_timestamp(text: str) -> float:
@@ -113,7 +110,14 @@ def _float(value: float | Decimal) -> float:
 
 def _seconds(moment: datetime) -> float:
     since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) + since.microseconds / 1e6
+    return _known_year((since.days * 86_400 + since.seconds) + since.microseconds / 1e6)
+
+
+def _known_year(seconds: float) -> float:
+    """The seconds unless they lie outside the years 1 to 9999, where an offset can move a text too; NaN stays."""
+    if seconds < EARLIEST or seconds >= END:
+        raise ValueError(ALLOWED["timestamp"])
+    return seconds
 
 
 def category_reader(vocabulary: tuple[str, ...]) -> Callable[[Any], int]:

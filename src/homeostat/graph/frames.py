@@ -8,7 +8,7 @@ import numpy as np
 
 from homeostat.core.targets import texts
 from homeostat.errors import DataError
-from homeostat.graph.fields import ALLOWED, EARLIEST, LATEST, parse_timestamp
+from homeostat.graph.fields import ALLOWED, EARLIEST, END, parse_timestamp
 from homeostat.graph.plan import category_inputs, number_inputs
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def _floats(field: Input, series: pl.Series) -> Any:
     if field.kind == "timestamp" and series.dtype == pl.String:
         return _parsed(field, series)
     if field.kind == "timestamp" and series.dtype in (pl.Date, pl.Datetime):
-        return _epoch_seconds(series)
+        seconds = _epoch_seconds(series)
+        _refuse(field, (seconds < EARLIEST) | (seconds >= END), series)
+        return seconds.to_numpy()
     if not series.dtype.is_numeric():
         _refuse(field, series.is_not_null(), series)
     values = series.cast(pl.Float64)
@@ -56,16 +58,16 @@ def _floats(field: Input, series: pl.Series) -> Any:
     if field.kind == "boolean":
         _refuse(field, values.is_not_nan() & (values != 0) & (values != 1), series)
     if field.kind == "timestamp":
-        _refuse(field, values.is_not_nan() & ((values < EARLIEST) | (values > LATEST)), series)
+        _refuse(field, values.is_not_nan() & ((values < EARLIEST) | (values >= END)), series)
     return values.to_numpy()
 
 
-def _epoch_seconds(series: pl.Series) -> Any:
+def _epoch_seconds(series: pl.Series) -> pl.Series:
     import polars as pl
 
     micros = series.cast(pl.Datetime("us")).to_physical() if series.dtype == pl.Date else series.dt.cast_time_unit("us").to_physical()
     seconds = micros // 1_000_000  # floored, as a timedelta's days and seconds are
-    return (seconds.cast(pl.Float64) + (micros - seconds * 1_000_000).cast(pl.Float64) / 1e6).to_numpy()
+    return seconds.cast(pl.Float64) + (micros - seconds * 1_000_000).cast(pl.Float64) / 1e6
 
 
 def _parsed(field: Input, series: pl.Series) -> Any:

@@ -46,8 +46,10 @@ class SqlLedger:
         self._engine = engine
         self._writer = engine.execution_options(**{WRITES: True})
 
-    def record(self, fact: Fact) -> Fact:
+    def record(self, fact: Fact, *also: Fact) -> Fact:
         """Store the fact unless its (kind, key) is there; return the stored one either way.
+
+        ``also`` are stored in the same transaction: all of them or none. When ``fact`` is there already, nothing is stored.
 
         Raises:
             ProjectError: HS605, a cause is not in the ledger.
@@ -57,7 +59,7 @@ class SqlLedger:
         if known is not None:
             return _same(known, fact)
         with self._writing() as connection:
-            return _add(connection, [fact])[0]
+            return _add(connection, [fact, *also])[0]
 
     def get(self, fact_id: str) -> Fact | None:
         """The fact with this id."""

@@ -18,10 +18,12 @@ KINDS = (
     "candidate",
     "evaluation",
     "version",
+    "approval",
     "promotion",
     "rollback",
     "labels",
     "diagnosis",
+    "quarantine",
     "action",
     "outcome",
 )

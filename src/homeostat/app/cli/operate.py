@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +21,15 @@ if TYPE_CHECKING:
 @click.option("--as-of", type=MOMENT, default=None, help="Turn as if it were this moment (UTC); by default now.")
 @click.option("--once", is_flag=True, help="One turn, then end.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds between two turns.")
-def _operate(project: Path, as_of: datetime | None, once: bool, every: float) -> Answer:
+def _operate(project: Path, as_of: datetime | None, once: bool, every: float) -> Answer | Iterator[Answer]:
+    turns = _turns(project, as_of, every, once=once)
+    if not once:
+        return turns
+    with closing(turns):
+        return next(turns)
+
+
+def _turns(project: Path, as_of: datetime | None, every: float, *, once: bool) -> Generator[Answer]:
     from homeostat.errors import HomeostatError
     from homeostat.flow.operate import describe, failure
     from homeostat.flow.operating import operating
@@ -31,21 +42,16 @@ def _operate(project: Path, as_of: datetime | None, once: bool, every: float) ->
             try:
                 done = turn(as_of)
             except HomeostatError as error:
-                # One bad delivery must not end the watch; a single turn that was asked for tells its fault as any command does.
+                # One bad turn must not end the watch; a single turn that was asked for tells its fault as any command does.
                 if once:
                     raise
                 click.echo(failure(error), err=True)
             else:
                 progress.close()
                 line = describe(opened, done)
-                if once:
-                    data = {"dataset": done.dataset, "refused": list(done.refused), "problem": done.problem}
-                    return Answer(
-                        {**data, "diagnoses": list(done.diagnoses), "action": done.action, "outcome": done.outcome, "summary": line}, [line]
-                    )
                 if line != said:
-                    click.echo(line)
-                    said = line
+                    yield Answer({**asdict(done), "summary": line}, [line])
+                said = line
             time.sleep(every)
 
 

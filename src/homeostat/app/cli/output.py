@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,21 @@ class Answer:
     exit_code: int = 0
 
 
-def lifecycle_command(name: str, help_text: str) -> Callable[[Callable[..., Answer]], click.Command]:
-    """Make a function that takes the project folder and returns an ``Answer`` a command with ``--project`` and ``--json``."""
+def lifecycle_command(name: str, help_text: str) -> Callable[[Callable[..., Answer | Iterator[Answer]]], click.Command]:
+    """Make a function of the project folder a command with ``--project`` and ``--json``.
 
-    def wrap(function: Callable[..., Answer]) -> click.Command:
+    The function returns an ``Answer``; one that goes on for as long as it is let returns an iterator of them, each is told as it comes.
+    """
+
+    def wrap(function: Callable[..., Answer | Iterator[Answer]]) -> click.Command:
         @functools.wraps(function)
         def call(*, project: Path, as_json: bool, **options: Any) -> None:
-            give(function(project, **options), as_json=as_json)
+            answer = function(project, **options)
+            if isinstance(answer, Answer):
+                give(answer, as_json=as_json)
+                return
+            for each in answer:
+                tell(each, as_json=as_json)
 
         call = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")(call)
         call = click.option(
@@ -42,6 +50,13 @@ def lifecycle_command(name: str, help_text: str) -> Callable[[Callable[..., Answ
 
 def give(answer: Answer, *, as_json: bool) -> None:
     """Print an answer and leave with its exit code if that is not 0."""
+    tell(answer, as_json=as_json)
+    if answer.exit_code:
+        raise click.exceptions.Exit(answer.exit_code)
+
+
+def tell(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer: one JSON document on a line, or its lines."""
     if as_json:
         from homeostat.core.ids import canonical
 
@@ -49,8 +64,6 @@ def give(answer: Answer, *, as_json: bool) -> None:
     else:
         for line in answer.lines:
             click.echo(line)
-    if answer.exit_code:
-        raise click.exceptions.Exit(answer.exit_code)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:

@@ -32,11 +32,12 @@ def _lines(chain: dict[str, Any]) -> list[str]:
         f"label       {label['value']} from {label['source']} line {label['line']}" if label else "label       none yet",
         f"version     {version['number']} ({version['id']}), {version['learner']}, bundle {version['bundle'][:12]}",
         f"promoted    {promotion['at']}, approved by {promotion['approved_by']} ({promotion['id']})" if promotion else "promoted    never",
+        f"decision    {chain['charter']['decision']} ({chain['charter']['id']})",
         *(f"gate        {gate}" for gate in chain["gates"]),
         f"run         {run['id']} at {run['at']} by {run['actor']}, training window {run['window']}",
         "code        " + _code(code),
         f"dataset     {data['id']}: version {data['version']} of table {data['table']}, {data['rows']} rows, digest {data['digest'][:12]}",
-        f"contract    {chain['contract']['file'] or 'none'} {chain['contract']['sha256'][:12]}",
+        f"contract    {chain['contract']['path'] or 'none'} {chain['contract']['sha256'][:12]}",
         *(f"source      {s['path']}: {s['rows']} rows, sha256 {s['sha256'][:12]}" for s in chain["sources"]),
     ]
 

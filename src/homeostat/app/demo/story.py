@@ -169,7 +169,7 @@ def _month(
     labels.parent.mkdir(exist_ok=True)
     labels.write_text(month.labels(), encoding="utf-8")
     take_labels(project, labels)
-    done = turn(month.closes)
+    done = turn(month.closes + project.charter.task.label_delay)
     told = _told(project, done)
     story.months.append(
         MonthResult(
@@ -187,8 +187,8 @@ def _month(
 
 
 def _told(project: Project, done: Turn) -> dict[str, str]:
-    diagnosis = project.require(done.diagnoses[0]).body if done.diagnoses else {"cause": "", "reason": ""}
-    action = project.require(done.action).body if done.action else {"name": "none", "reason": ""}
+    action = project.require(done.action).body if done.action else {"name": "none", "reason": "", "diagnosis": ""}
+    diagnosis = project.require(str(action["diagnosis"])).body if done.action else {"cause": "", "reason": ""}
     outcome = project.require(done.outcome).body if done.outcome else {"status": "", "detail": action["reason"]}
     detail = str(outcome["detail"]) if outcome["status"] not in {"promoted", ""} else str(diagnosis["reason"])
     return {"cause": str(diagnosis["cause"]), "action": str(action["name"]), "status": str(outcome["status"]), "detail": detail}
