@@ -7,4 +7,4 @@ export OMP_NUM_THREADS=1 # two test workers on two cores: libraries must not sta
 .venv/bin/mypy
 .venv/bin/lint-imports
 .venv/bin/codespell README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs src tests
-exec .venv/bin/pytest -n "${HOMEOSTAT_TEST_WORKERS:-2}" --dist loadfile -q "$@"
+exec .venv/bin/pytest -n "${HOMEOSTAT_TEST_WORKERS:-2}" --dist worksteal -q "$@"
