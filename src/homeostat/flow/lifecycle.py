@@ -36,9 +36,7 @@ def run(project: Project, progress: Progress | None = None) -> Lifecycle:
     """
     dataset = ingest(project, progress)
     candidate = train(project, first_order(project, dataset), progress)
-    if progress:
-        progress.update("evaluate on the sealed holdout")
-    evaluation = evaluation_of(project, candidate)
+    evaluation = evaluation_of(project, candidate, progress)
     version = validate(project, evaluation)
     failed = tuple(failed_gates(project, version))
     # A version that was promoted before and has been superseded since stays superseded: only a person brings it back.
@@ -47,7 +45,7 @@ def run(project: Project, progress: Progress | None = None) -> Lifecycle:
     return Lifecycle(dataset, candidate, evaluation, version, promotion, failed)
 
 
-def evaluation_of(project: Project, candidate: Fact) -> Fact:
+def evaluation_of(project: Project, candidate: Fact, progress: Progress | None = None) -> Fact:
     """The candidate's evaluation: the one that led to its registration if there is one, else a new look at the holdout.
 
     A version that already serves is not judged again against itself.
@@ -55,4 +53,6 @@ def evaluation_of(project: Project, candidate: Fact) -> Fact:
     for fact in project.ledger.find("evaluation"):
         if fact.body["candidate"] == candidate.id and any(effect.kind == "version" for effect in project.ledger.effects(fact.id)):
             return fact
+    if progress:
+        progress.update("evaluate on the sealed holdout")
     return evaluate(project, candidate)

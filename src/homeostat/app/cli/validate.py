@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def _validate(project: Path) -> Answer:
     from homeostat.flow.project import open_project
-    from homeostat.flow.registry import version_of
+    from homeostat.flow.registry import champion, version_of
     from homeostat.flow.validate import validate
 
     with open_project(project) as opened:
@@ -21,7 +21,11 @@ def _validate(project: Path) -> Answer:
         number = version_of(opened, version.id).number
         gates = opened.require(str(version.body["verdict"])).body["gates"]
         passed = bool(version.body["passed"])
-        after = f"next: homeostat promote {number}" if passed else "a version that failed a gate cannot be promoted"
+        serving = champion(opened)
+        if serving is not None and serving.number == number:
+            after = "it is the champion"
+        else:
+            after = f"next: homeostat promote {number}" if passed else "a version that failed a gate cannot be promoted"
         lines = [
             f"version {number} ({version.id}): {'passed' if passed else 'failed'}",
             *(f"  {'ok  ' if gate['passed'] else 'FAIL'} {gate['gate']}: {gate['detail']}" for gate in gates),
