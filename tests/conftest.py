@@ -77,7 +77,7 @@ def serve_month() -> Serve:
     """Answers a month's rows with the champion and logs them as the server does; returns the prediction ids."""
 
     def serve(project: Project, month: Month) -> list[str]:
-        from homeostat.flow.delivery import serving
+        from homeostat.flow.serving import serving
         from homeostat.serving.predictor import Predictor
 
         now = serving(project)

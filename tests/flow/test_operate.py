@@ -14,10 +14,10 @@ import pytest
 
 from homeostat.app.demo.story import deliver
 from homeostat.errors import ProjectError
+from homeostat.flow.labels import take_labels
 from homeostat.flow.operating import operating
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.registry import champion, versions
-from homeostat.flow.watching import take_labels
 
 if TYPE_CHECKING:
     from homeostat.app.demo.months import Month

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from homeostat.core.ids import canonical, digest, fact_id
+from homeostat.flow.labels import labelled
 from homeostat.flow.performance import judge_performance
-from homeostat.flow.registry import Version, champion, load_bundle, version_numbered
-from homeostat.flow.watching import Served, labelled, load_profile, read_served, scores_of, told_prediction, told_target
+from homeostat.flow.references import load_profile, told_prediction, told_target
+from homeostat.flow.registry import champion, load_bundle, version_numbered
+from homeostat.flow.served import Served, View, read_served, scores_of
 from homeostat.monitoring.diagnose import Context
 from homeostat.monitoring.observe import Breaches
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.flow.project import Project
     from homeostat.monitoring.profile import Profile
     from homeostat.serving.bundle import Bundle
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """One window of one version, ready to be judged."""
-
-    start: datetime
-    end: datetime
-    version: Version
-    rows: pl.DataFrame
-    labelled: pl.DataFrame
-
-    @property
-    def coverage(self) -> float:
-        """Share of the window's rows that have a label."""
-        return self.labelled.height / self.rows.height if self.rows.height else 0.0
 
 
 def monitor(project: Project, as_of: datetime, progress: Progress | None = None) -> list[Fact]:

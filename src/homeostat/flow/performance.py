@@ -9,12 +9,13 @@ import numpy as np
 
 from homeostat.flow.blocks import block_length
 from homeostat.flow.evaluate import load_arrays
-from homeostat.flow.watching import scores_of, target_values
+from homeostat.flow.labels import target_values
+from homeostat.flow.served import scores_of
 
 if TYPE_CHECKING:
     from homeostat.core.records import Finding
-    from homeostat.flow.monitor import View
     from homeostat.flow.project import Project
+    from homeostat.flow.served import View
     from homeostat.monitoring.diagnose import Context
     from homeostat.monitoring.profile import Profile
     from homeostat.serving.bundle import Bundle

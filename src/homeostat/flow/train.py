@@ -215,7 +215,7 @@ def _reference_profile(project: Project, order: Order, bundle: Bundle, split: Sp
     import polars as pl
 
     from homeostat.core.ids import canonical
-    from homeostat.flow.watching import scored_profile
+    from homeostat.flow.references import scored_profile
     from homeostat.preparation.window import select
 
     window = next(each for each in order.learning.windows if each.label() == bundle.manifest.facts["window"])

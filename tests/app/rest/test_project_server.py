@@ -22,11 +22,11 @@ import polars as pl
 import pytest
 
 from homeostat.app.demo.story import deliver
-from homeostat.flow.delivery import serving
 from homeostat.flow.evaluate import evaluate
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.serving import serving
 from homeostat.flow.train import Order, train
 from homeostat.flow.validate import promote, rollback, validate
 from homeostat.infra.predictions import read

@@ -11,8 +11,8 @@ from homeostat.app.cli.output import Answer, lifecycle_command
 
 @click.argument("file", type=click.Path(path_type=Path))
 def _labels(project: Path, file: Path) -> Answer:
+    from homeostat.flow.labels import take_labels
     from homeostat.flow.project import open_project
-    from homeostat.flow.watching import take_labels
 
     with open_project(project) as opened:
         fact = take_labels(opened, file.resolve())

@@ -12,8 +12,8 @@ from homeostat.app.cli.output import Answer, lifecycle_command
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 def _score(project: Path, source: Path, target: Path) -> Answer:
-    from homeostat.flow.delivery import score_file
     from homeostat.flow.project import open_project
+    from homeostat.flow.serving import score_file
 
     with open_project(project) as opened:
         done = score_file(opened, source.resolve(), target.resolve())

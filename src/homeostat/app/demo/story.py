@@ -144,8 +144,8 @@ def _month(
     server: Server,
     turn: Callable[[datetime | None], Turn],
 ) -> None:
+    from homeostat.flow.labels import take_labels
     from homeostat.flow.registry import champion
-    from homeostat.flow.watching import take_labels
 
     broken = month.name == BROKEN
     seen = month.broken() if broken else month

@@ -1,12 +1,11 @@
-"""What monitoring needs of the world: the served rows of a window, their labels, and profiles of both."""
+"""Labels that arrive late: taken in once, kept, and joined to the predictions they are about."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homeostat.errors import DataError
+from homeostat.flow.served import read_served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,81 +17,6 @@ if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
     from homeostat.core.facts import Fact
     from homeostat.flow.project import Project
-    from homeostat.monitoring.profile import Profile
-    from homeostat.serving.bundle import Bundle
-
-
-def scored_profile(charter: Charter, bundle: Bundle, frame: pl.DataFrame) -> Profile:
-    """The reference profile of labelled rows: inputs, the model's predictions, and targets."""
-    from homeostat.monitoring.profile import reference_profile
-    from homeostat.serving.predictor import Predictor
-
-    prediction = told_prediction(bundle, Predictor(bundle).predict_frame(frame))
-    return reference_profile(frame, bundle.inputs(), prediction=prediction, target=told_target(bundle, frame[charter.task.target]))
-
-
-def told_prediction(bundle: Bundle, scores: NDArray[np.float64]) -> NDArray[np.float64] | list[str]:
-    """What is profiled of the answers: the value, the probability of the positive class, or the class of several."""
-    if len(bundle.manifest.classes) > 2:
-        return [bundle.manifest.classes[place] for place in scores.argmax(axis=1)]
-    return scores[:, -1]
-
-
-def told_target(bundle: Bundle, target: pl.Series) -> pl.Series:
-    """What is profiled of the truth: numbers, or class texts."""
-    import polars as pl
-
-    from homeostat.core.targets import texts
-
-    return texts(target) if bundle.manifest.classes else target.cast(pl.Float64, strict=False)
-
-
-def load_profile(project: Project, blob: str) -> Profile:
-    """A stored profile."""
-    from homeostat.monitoring.profile import Profile
-
-    return Profile.from_dict(json.loads(project.blobs.get(blob)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Served:
-    """Logged predictions: every raw field as it was sent, then ``_prediction_id``, ``_version``, ``_scores`` and ``_moment`` (UTC).
-
-    ``torn`` counts log lines that were cut by a kill and cannot be read.
-    """
-
-    frame: pl.DataFrame
-    torn: int = 0
-
-
-def read_served(project: Project) -> Served:
-    """All logged predictions of the project, with the moment each row is about.
-
-    The moment is the charter's time column where the row carries it, else the time of the request.
-    """
-    import polars as pl
-
-    from homeostat.infra.predictions import read
-    from homeostat.monitoring.windows import moments
-
-    log = read(project.predictions)
-    records = log.records
-    if not records:
-        return Served(pl.DataFrame(), log.torn)
-    inputs = pl.DataFrame([record["inputs"] for record in records], infer_schema_length=None, strict=False)
-    moment = moments(pl.Series("_moment", [record["at"] for record in records]))
-    time = project.charter.task.time
-    if time in inputs.columns:
-        # zip_with keeps the request's time where the row's own is missing or unreadable.
-        own = moments(inputs[time])
-        moment = own.zip_with(own.is_not_null(), moment)
-    frame = inputs.with_columns(
-        pl.Series("_prediction_id", [record["id"] for record in records]),
-        pl.Series("_version", [str(record["version"]) for record in records]),
-        pl.Series("_scores", [[float(s) for s in record["scores"]] for record in records]),
-        moment.alias("_moment"),
-    )
-    return Served(frame, log.torn)
 
 
 def take_labels(project: Project, path: Path) -> Fact:
@@ -183,13 +107,6 @@ def _joinable(served: pl.DataFrame, entity: tuple[str, ...]) -> pl.DataFrame:
     if served.is_empty():
         return pl.DataFrame(schema={"prediction_id": pl.String, **dict.fromkeys(entity, pl.String)})
     return served.with_columns(pl.col("_prediction_id").alias("prediction_id"))
-
-
-def scores_of(served: pl.DataFrame) -> NDArray[np.float64]:
-    """The logged scores (n, k) of served rows."""
-    import numpy as np
-
-    return np.asarray(served["_scores"].to_list(), dtype=np.float64)
 
 
 def target_values(charter: Charter, classes: tuple[str, ...], joined: pl.DataFrame) -> NDArray[np.float64]:
