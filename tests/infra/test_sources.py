@@ -30,6 +30,24 @@ def _write(folder: Path, content: str | bytes, name: str = "x.csv") -> Path:
     return path
 
 
+def test_a_row_names_its_file_as_the_source_does(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    for folder in (root, tmp_path / "elsewhere" / "a", tmp_path / "elsewhere" / "b"):
+        folder.mkdir(parents=True)
+        _write(folder, "a,b\n1,2\n")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    named = {
+        source: [read(path, SECTION, root).frame["_source"][0] for path in list_files(root, Data(source=source))]
+        for source in ("x.csv", "linked", "../elsewhere/a/x.csv", str(tmp_path / "elsewhere"))
+    }
+    assert named == {
+        "x.csv": ["x.csv"],
+        "linked": ["linked/a/x.csv", "linked/b/x.csv"],
+        "../elsewhere/a/x.csv": ["../elsewhere/a/x.csv"],
+        str(tmp_path / "elsewhere"): [f"{tmp_path}/elsewhere/{each}/x.csv" for each in "ab"],
+    }
+
+
 def test_the_bundled_file_reads_as_polars_reads_it() -> None:
     found = read(BIKE, Data(source=BIKE.name))
     expected = pl.read_csv(BIKE, try_parse_dates=True, infer_schema_length=None)

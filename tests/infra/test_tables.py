@@ -140,3 +140,18 @@ def test_killed_after_the_commit_the_next_try_finds_it(table: Table) -> None:
     assert done.returncode == -signal.SIGKILL
     assert table.append(_rows("x", 1.0), {}, "k1") == 0
     assert table.read().height == 1
+
+
+def test_two_writers_that_make_the_table_at_once_with_one_key_write_once(tmp_path: Path) -> None:
+    import threading
+
+    frame = pl.DataFrame({"_source": ["a"] * 3, "_line": [1, 2, 3], "x": [1, 2, 3]})
+    for attempt in range(8):
+        path = tmp_path / f"t{attempt}"
+        writers = [threading.Thread(target=lambda at=path: Table(at).replace_source(frame, ["a"], {}, key="k")) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert Table(path).read().height == 3
+        assert Table(path).version() == 0

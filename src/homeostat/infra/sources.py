@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,8 @@ BLOCK = 1 << 20
 class SourceRead:
     """What a file holds: ``frame`` with ``_source`` and ``_line`` last; ``broken`` with ``_line``, ``_text`` and ``_reason``.
 
-    ``_source`` is the path relative to the project. ``_line`` counts from 1: the line of the file a row starts at (the header is line
-    1), or the row of a Parquet file.
+    ``_source`` is the path below the project, or the path as it was given when it lies elsewhere. ``_line`` counts from 1: the line of
+    the file a row starts at (the header is line 1), or the row of a Parquet file.
     """
 
     frame: pl.DataFrame
@@ -125,7 +124,7 @@ def read(path: Path, section: Data, root: Path | None = None) -> SourceRead:
 
 def _name(path: Path, root: Path | None) -> str:
     base = root or path.parent
-    return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix() if path.resolve().is_relative_to(base.resolve()) else path.name
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
 
 def _suffix(path: Path) -> str:
@@ -154,7 +153,9 @@ def _check_names(columns: list[str], name: str) -> None:
         )
     reserved = [column for column in columns if column in PROVENANCE]
     if reserved:
-        raise DataError("HS205", f"got a column {reserved[0]!r}; this name is kept for where a row came from", place=f"{name}:1")
+        raise DataError(
+            "HS205", f"got a column {reserved[0]!r}; this name is kept for where a row came from", place=f"{name}:1", next_step="rename it"
+        )
 
 
 def _read_parquet(path: Path, name: str) -> pl.DataFrame:

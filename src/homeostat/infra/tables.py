@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +14,7 @@ from homeostat.errors import DataError, HomeostatError, ProjectError
 
 if TYPE_CHECKING:
     import polars as pl
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
 KEY = "homeostat.key"
 PREFIX = "homeostat."
@@ -141,14 +144,38 @@ class Table:
         return DeltaTable(str(self.path), version=version)
 
     def _commit(self, frame: pl.DataFrame, metadata: Mapping[str, str], key: str, how: Mapping[str, str]) -> int:
-        from deltalake import CommitProperties, Transaction, write_deltalake
-        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake import CommitProperties, Transaction
 
         properties = CommitProperties(
             custom_metadata={KEY: key, **{PREFIX + name: value for name, value in metadata.items()}},
             # Makes Delta refuse a second commit with this key, whoever makes it and however late.
             app_transactions=[Transaction(key, 1)],
         )
+        with self._alone():
+            self._write(frame, key, how, properties)
+        return self._version_of(key)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other writer of this table is at work here.
+
+        Delta settles writers of a table that exists; of two that make it at once, both rows would be kept.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise self._fault(error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)  # closing is what releases the lock
+
+    def _write(self, frame: pl.DataFrame, key: str, how: Mapping[str, str], properties: CommitProperties) -> None:
+        from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
         for attempt in range(ATTEMPTS):
             table = self._open() if self.exists() else None
             if table is not None:
@@ -164,7 +191,6 @@ class Table:
                 overtaken = isinstance(error, CommitFailedError) or (table is None and self.exists())
                 if not overtaken or attempt + 1 == ATTEMPTS:
                     raise self._fault(error) from error
-        return self._version_of(key)
 
     def _version_of(self, key: str) -> int:
         """The version that the commit with this key made: the first that knows the key (other writers may come before and after)."""

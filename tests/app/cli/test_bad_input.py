@@ -62,7 +62,6 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str], str, str]] = {
     "empty file": (lambda f: rewrite(f, lambda _: []), ["ingest"], "HS202", "2011-01.csv"),
     "header only": (lambda f: rewrite(f, lambda lines: lines[:1]), ["ingest"], "HS202", "2011-01.csv"),
     "one value only": (one_value, ["check"], "HS301", "cnt"),
-    "three rows": (lambda f: rewrite(f, lambda lines: lines[:4]), ["check"], "HS302", "row"),
     "state is a file": (lambda f: (f / ".homeostat").write_text(""), ["run"], "HS602", ".homeostat"),
     "unknown option": (lambda f: None, ["run", "--fast"], "HS609", "--fast"),
     "unknown command": (lambda f: None, ["dance"], "HS609", "dance"),
@@ -180,3 +179,13 @@ def test_a_fault_of_ours_is_exit_1_and_one_line(founded: Path, capsys: pytest.Ca
     told = capsys.readouterr().err
     assert "[HS001]" in told
     assert "Traceback" not in told
+
+
+def test_three_rows_are_a_no_go_for_check_and_too_few_for_train(founded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rewrite(founded, lambda lines: lines[:4])
+    assert main(["check", "--json", "--project", str(founded)]) == 3
+    assert json.loads(capsys.readouterr().out)["verdict"] == "no-go"
+    assert main(["run", "--project", str(founded)]) == 2
+    assert "[HS302]" in capsys.readouterr().err
+    with open_project(founded) as project:
+        assert project.ledger.find("run") == []
