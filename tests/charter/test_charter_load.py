@@ -183,6 +183,13 @@ def test_what_is_no_charter_at_all(text: str, says: str) -> None:
     assert says in error.message
 
 
+def test_a_list_whose_items_are_wrong_is_not_called_too_short() -> None:
+    error = refused(changed("    - {kind: all}\n    - {kind: recent, length: 90d}", "    - {kind: recent, length: 6000w}"))
+    assert error.place == "learning.windows[0].length (homeostat.yaml:20)"
+    assert error.message == 'got "6000w"; allowed: at most 5218w (a hundred years)'
+    assert not error.others
+
+
 def test_windows_and_spans_need_a_time_column() -> None:
     error = refused(changed("  time: day\n", ""))
     assert [(one.code, one.place) for one in (error, *error.others)] == [

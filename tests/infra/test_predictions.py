@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,15 @@ def test_segments_rotate_and_belong_to_one_writer(tmp_path: Path) -> None:
         two.append([record("pr-b")])
     assert len(list(tmp_path.glob(f"*-{os.getpid()}-*.jsonl"))) >= 4
     assert len(read(tmp_path).records) == 9
+
+
+def test_a_deleted_segment_takes_no_further_records(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path / "log") as log:
+        log.append([record("pr-1")])
+        log.flush()
+        shutil.rmtree(tmp_path / "log")
+        log.append([record("pr-2")])
+    assert [each["id"] for each in read(tmp_path / "log").records] == ["pr-2"]
 
 
 def test_since_keeps_what_came_later(tmp_path: Path) -> None:

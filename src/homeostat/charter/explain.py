@@ -31,12 +31,15 @@ SPAN = "a share between 0 and 1, or a duration such as 14d"
 def explain(error: ValidationError) -> list[Violation]:
     """One violation per clause, in the order of the schema; the branches of a union are one clause with several allowed forms."""
     found: dict[tuple[Loc, str], list[Mapping[str, Any]]] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
         loc = detail["loc"]
+        if detail["type"] == "too_short" and any(other["loc"][: len(loc)] == loc != other["loc"] for other in details):
+            continue  # the schema counts well-formed items only; those that are not are told themselves
         kind = {"missing": "HS104", "extra_forbidden": "HS103", "json_invalid": "HS102"}.get(detail["type"], "HS105")
         found.setdefault((loc if kind in {"HS103", "HS104"} else trim(loc), kind), []).append(detail)
     misspelt = {meant(loc) for loc, code in found if code == "HS103"}  # the missing clause is there, under another name: said once
-    return [_violation(code, loc, details) for (loc, code), details in found.items() if code != "HS104" or clause(loc) not in misspelt]
+    return [_violation(code, loc, same) for (loc, code), same in found.items() if code != "HS104" or clause(loc) not in misspelt]
 
 
 def _violation(code: str, loc: Loc, details: list[Mapping[str, Any]]) -> Violation:

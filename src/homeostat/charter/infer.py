@@ -87,7 +87,7 @@ problem:                      # say these in your own words: they stand in repor
   decision: {scalar(f"What is done for a row, given its predicted {what}")}
   business_metric: {scalar(f"What a wrong {what} costs")}
   # stakeholders:             # roles: owner, approver, user, developer
-  #   - {{name: Jo Bloggs, role: owner}}
+  #   - {{name: NAME, role: owner}}
 """
 
 
@@ -124,7 +124,7 @@ def _value(guess: TargetGuess) -> str:
     else:
         return "# value: amounts of money are for binary and regression tasks\n"
     return f"""\
-# value:                      # what being right or wrong is worth: the loop then decides in money
+# value:                      # what being right or wrong is worth: sets the decision threshold and the money scores
 #   currency: EUR
 #   {example}
 """

@@ -24,7 +24,7 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"got {text!r}; write a number and a unit, such as 30m, 6h, 14d or 2w")
     seconds = float(text[:-1]) * UNITS[text[-1]]
     if seconds > LONGEST.total_seconds():
-        raise ValueError(f"got {text!r}; allowed: at most {format_duration(LONGEST)}, a hundred years")
+        raise ValueError(f"got {text!r}; write at most {format_duration(LONGEST)} (a hundred years)")
     return timedelta(seconds=seconds)
 
 

@@ -12,6 +12,7 @@ from homeostat.core.targets import texts
 if TYPE_CHECKING:
     import polars as pl
 
+FEWEST = 3  # rows per name, on average, for an association to mean anything
 TOP = 10
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -76,7 +77,7 @@ def _profile(series: pl.Series, goal: pl.Series | None) -> ColumnProfile:
             known.update(minimum=_iso(moments.min()), maximum=_iso(moments.max()))
         known["top"] = tuple((str(value), int(count)) for value, count in _counts(filled).rows())
     if goal is not None:
-        known["association"], known["association_kind"] = _association(values, goal)
+        known["association"], known["association_kind"] = _association(_ordered(series, values), goal)
     return ColumnProfile(**known)
 
 
@@ -91,6 +92,15 @@ def _values(series: pl.Series) -> pl.Series:
     if kind is None and series.dtype != pl.Null:
         return series.to_frame().select(pl.struct(pl.all()).struct.json_encode().alias(series.name)).to_series().set(series.is_null(), None)
     return texts(series)
+
+
+def _ordered(series: pl.Series, values: pl.Series) -> pl.Series:
+    """Times as numbers, so that they are related to the target by their order and not as so many names."""
+    import polars as pl
+
+    if series.dtype.is_temporal() and series.dtype in (pl.Date, pl.Datetime):
+        return series.cast(pl.Datetime("us")).to_physical().cast(pl.Float64)
+    return values
 
 
 def _numeric(series: pl.Series) -> bool:
@@ -131,6 +141,9 @@ def _association(values: pl.Series, goal: pl.Series) -> tuple[float | None, str]
     if _numeric(values) and _numeric(goal):
         found = pair.select(pl.corr(pl.col("x").rank(), pl.col("y").rank())).item() if pair.height > 1 else None
         return _finite(found), "spearman"
+    names = [column for column, series in (("x", values), ("y", goal)) if not _numeric(series)]
+    if any(pair[column].n_unique() * FEWEST > pair.height for column in names):
+        return None, ""  # names that hardly ever come twice would explain anything
     if _numeric(values) or _numeric(goal):
         number, group = ("x", "y") if _numeric(values) else ("y", "x")
         return _eta(pair.rename({number: "number", group: "group"})), "eta"

@@ -37,8 +37,9 @@ class Segment:
         raise ProjectError("HS602", "the folder holds a million segments of this process and day", place=str(folder))
 
     def open_for(self, limit: int) -> bool:
-        """False when the day is over or the segment is large enough."""
-        return self.size < limit and self.day == datetime.now(UTC).date().isoformat()
+        """False when the day is over, the segment is large enough, or somebody deleted it: what is written then is lost at the close."""
+        there = os.fstat(self.descriptor).st_nlink > 0
+        return there and self.size < limit and self.day == datetime.now(UTC).date().isoformat()
 
     def write(self, group: bytes) -> None:
         """Append the whole group; whatever an earlier failure left half written is cut off first."""
