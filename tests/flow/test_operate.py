@@ -290,3 +290,27 @@ def test_a_window_that_saw_a_swap_is_judged_by_one_versions_rows(slipping: Proje
     arrive(slipping, months[16])
     window = slipping.require(str(monitor(slipping, months[17].closes)[-1].body["window"]))
     assert (window.body["version"], window.body["rows"], window.body["labelled"]) == (2, 500, 500)
+
+
+def test_of_two_labels_for_one_row_the_later_delivery_counts(project: Project, months: list[Month], serve_month: Serve) -> None:
+    from homeostat.flow.labels import labelled
+    from homeostat.flow.served import read_served
+
+    serve_month(project, months[6])
+    first, fix = project.root / "z.csv", project.root / "a.csv"
+    first.write_text("dteday,hr,cnt\n2011-07-01,0,12\n")
+    fix.write_text("dteday,hr,cnt\n2011-07-01,0,777\n")
+    take_labels(project, first)
+    take_labels(project, fix)
+    assert [float(label) for label in labelled(project, read_served(project).frame)["cnt"]] == [777.0]
+
+
+def test_a_labels_file_with_a_broken_line_is_refused_whole(project: Project, months: list[Month], serve_month: Serve) -> None:
+    from homeostat.errors import DataError
+
+    serve_month(project, months[6])
+    path = project.root / "labels.csv"
+    path.write_text("dteday,hr,cnt\n2011-07-01,0,12\nwhat\n")
+    with pytest.raises(DataError, match="HS205"):
+        take_labels(project, path)
+    assert not project.table("labels").exists()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.errors import ProjectError
-from homeostat.flow.project import CHARTER_FILE
+from homeostat.flow.project import CHARTER_FILE, resolved
+from homeostat.flow.reading import read_whole
 
 CONTRACT_FILE = "contract.yaml"
 
@@ -35,15 +36,15 @@ def found(root: Path, source: Path, target: str, name: str | None) -> Founded:
     from homeostat.charter.load import parse_charter
     from homeostat.core import sections
     from homeostat.dataops.contract import dump_contract, infer_contract
-    from homeostat.infra.sources import read, sniff
+    from homeostat.infra.sources import sniff
 
-    root = root.resolve()
+    root = resolved(root)
     for existing in (CHARTER_FILE, CONTRACT_FILE):
         if (root / existing).exists():
             raise ProjectError("HS607", f"{existing} is there already", place=str(root), next_step="remove it first, or use another folder")
     origin = os.path.relpath(source.resolve(), root)
     section = sections.Data(source=origin, delimiter=sniff(source))
-    frame = read(source.resolve(), section, root).frame.drop("_source", "_line")
+    frame = read_whole(source.resolve(), section, root).drop("_source", "_line")
     text = infer_charter(
         frame, target, Path(origin).as_posix(), name or _name_of(root), delimiter=section.delimiter, contract=CONTRACT_FILE
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from homeostat.core.ids import digest, fact_id
 from homeostat.core.records import PROVENANCE, ContractReport, DatasetVersion, SourceFile
-from homeostat.errors import DataError
+from homeostat.errors import DataError, ProjectError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,8 @@ def load_contract(project: Project) -> Contract | None:
         raise DataError(
             "HS206", f"the contract cannot be read: {error.strerror}", place=name, next_step="`homeostat init` writes one from the data"
         ) from error
+    except UnicodeDecodeError as error:
+        raise DataError("HS206", "the contract's bytes are not UTF-8", place=name, next_step="save it as UTF-8") from error
     return parse_contract(text, name)
 
 
@@ -154,6 +156,7 @@ def _take_in(project: Project, path: Path, file: SourceFile, intake: _Intake, be
         "bytes": file.bytes,
         "rows": rows,
         "good": 0 if refused else report.good.height,
+        "bad": bad,
         "quarantined": rows if refused else bad,
         "status": "refused" if refused else "accepted",
         "failures": {**report.failures, **({"line": source.broken.height} if source.broken.height else {})},
@@ -198,11 +201,18 @@ def _commit_dataset(project: Project, intake: _Intake, there: set[str]) -> Fact:
     deliveries = list(reversed(project.ledger.find("delivery")))
     # What lies in the table: of each path the last delivery that was accepted.
     accepted = {str(d.body["path"]): d for d in deliveries if d.body["status"] == "accepted" and d.body["good"]}
+    if accepted and not table.exists():
+        raise ProjectError(
+            "HS610",
+            "deliveries were accepted, but the table that held them is gone",
+            place="curated",
+            next_step="restore .homeostat/tables",
+        )
     if not table.exists():
         worst = deliveries[-1].body
         raise DataError(
             "HS207",
-            f"{worst['quarantined']} of {worst['rows']} rows break the contract and no delivery was accepted; "
+            f"{worst['bad']} of {worst['rows']} rows break the contract and no delivery was accepted; "
             f"failing rules: {_failures(worst['failures'])}",
             place=str(worst["path"]),
             next_step="the rows are kept in quarantine with their reasons; mend the source or the contract and ingest again",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homeostat.errors import DataError
+from homeostat.flow.reading import read_whole
 from homeostat.flow.served import read_served
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ def take_labels(project: Project, path: Path) -> Fact:
     import polars as pl
 
     from homeostat.core.targets import texts
-    from homeostat.infra.sources import read, sha256_file
+    from homeostat.infra.sources import sha256_file
     from homeostat.monitoring.join import join_labels
 
     task = project.charter.task
     sha256 = sha256_file(path) if path.is_file() else ""
-    frame = read(path, project.charter.data, project.root).frame
+    frame = read_whole(path, project.charter.data, project.root)
     _check_labels(project, path, frame)
     # The join itself says what is wrong with the columns; an empty log joins to nothing but is checked the same.
     report = join_labels(_joinable(read_served(project).frame, task.entity), frame, task.target, task.entity)
@@ -48,6 +49,7 @@ def take_labels(project: Project, path: Path) -> Fact:
         texts(frame[task.target]).alias(task.target),
         pl.col("_source"),
         pl.col("_line"),
+        pl.lit(project.clock.now()).alias("_taken"),
     )
     project.table("labels").append(stored, {"sha256": sha256}, key=sha256)
     body: dict[str, object] = {
@@ -89,7 +91,8 @@ def labelled(project: Project, served: pl.DataFrame) -> pl.DataFrame:
     task = project.charter.task
     if served.is_empty() or not table.exists():
         return served.clear()
-    labels = table.read()
+    # Of two labels for one row the one that was taken in last counts, whatever its file is called.
+    labels = table.read().sort("_taken", maintain_order=True).drop("_taken")
     by_id = labels.filter(labels["prediction_id"].is_not_null())
     by_entity = labels.filter(labels["prediction_id"].is_null()).drop("prediction_id")
     joined = [

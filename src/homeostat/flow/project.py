@@ -130,6 +130,18 @@ class Project(AbstractContextManager["Project"]):
             self._ledger.close()
 
 
+def resolved(root: Path) -> Path:
+    """The folder as an absolute path.
+
+    Raises:
+        ProjectError: HS601, the working folder was deleted.
+    """
+    try:
+        return root.resolve()
+    except FileNotFoundError as error:
+        raise ProjectError("HS601", "the current folder no longer exists", next_step="change to one that does") from error
+
+
 def open_project(root: Path, *, clock: Clock | None = None) -> Project:
     """Open the project in a folder.
 
@@ -140,7 +152,7 @@ def open_project(root: Path, *, clock: Clock | None = None) -> Project:
     from homeostat.infra.clock import SystemClock
     from homeostat.infra.identity import actor
 
-    root = root.resolve()
+    root = resolved(root)
     path = root / CHARTER_FILE
     if not path.exists():
         raise ProjectError(

@@ -60,8 +60,7 @@ def read_served(project: Project) -> Served:
     moment = moments(pl.Series("_moment", [record["at"] for record in records]))
     time = project.charter.task.time
     if time in inputs.columns:
-        # zip_with keeps the request's time where the row's own is missing or unreadable.
-        own = moments(inputs[time])
+        own = moments(pl.Series("_moment", [_seconds(record["inputs"].get(time)) for record in records], dtype=pl.Float64))
         moment = own.zip_with(own.is_not_null(), moment)
     frame = inputs.with_columns(
         pl.Series("_prediction_id", [record["id"] for record in records]),
@@ -70,6 +69,16 @@ def read_served(project: Project) -> Served:
         moment.alias("_moment"),
     )
     return Served(frame, log.torn)
+
+
+def _seconds(value: object) -> float | None:
+    """A time as the server reads it, row by row: texts and epoch seconds may come in one log; None where it is unreadable."""
+    from homeostat.graph.fields import read_timestamp
+
+    try:
+        return read_timestamp(value)
+    except ValueError:  # such a row is placed by the time of its request
+        return None
 
 
 def scores_of(served: pl.DataFrame) -> NDArray[np.float64]:

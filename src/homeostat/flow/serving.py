@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
+from homeostat.flow.reading import read_whole
 from homeostat.flow.registry import Version, champion, load_bundle
 
 if TYPE_CHECKING:
@@ -43,22 +45,21 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
     """
     import polars as pl
 
-    from homeostat.infra.sources import read
     from homeostat.serving.predictor import Predictor
 
     if target.suffix not in {".csv", ".parquet"}:
         raise DataError("HS209", f"got the output name {target.name!r}; it must end in .csv or .parquet")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ProjectError("HS607", "the output is the input", place=str(target), next_step="give another output")
     now = serving(project)
-    data = read(source, project.charter.data, project.root)
-    if data.broken.height:
-        first = data.broken.row(0, named=True)
-        raise DataError(
-            "HS205", f"{data.broken.height} line(s) cannot be parsed; the first: {first['_reason']}", place=f"{source}:{first['_line']}"
-        )
+    frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)
+    taken = [name for name in ("prediction", "model_version", "run") if name in frame.columns]
+    if taken:
+        raise DataError("HS203", f"the input has a column {taken[0]!r}, which the output needs", place=source.name, next_step="rename it")
     predictor = Predictor(now.bundle)
-    scores = predictor.predict_frame(data.frame)
+    scores = predictor.predict_frame(frame)
     answers = predictor.answers(scores)
-    scored = data.frame.drop("_source", "_line").with_columns(
+    scored = frame.with_columns(
         *(pl.Series(name, values) for name, values in answers.items()),
         pl.lit(now.version.number).alias("model_version"),
         pl.lit(str(now.version.fact.body["run"])).alias("run"),

@@ -66,6 +66,12 @@ CASES: dict[str, tuple[Callable[[Path], object], list[str], str, str]] = {
     "unknown option": (lambda f: None, ["run", "--fast"], "HS609", "--fast"),
     "unknown command": (lambda f: None, ["dance"], "HS609", "dance"),
     "bad moment": (lambda f: None, ["monitor", "--as-of", "soon"], "HS609", "soon"),
+    "moment before time": (lambda f: None, ["monitor", "--as-of", "0001-01-01T00:00:00+14:00"], "HS609", "0001"),
+    "no number of seconds": (lambda f: None, ["operate", "--every", "nan"], "HS609", "nan"),
+    "unknown kind": (lambda f: None, ["history", "--kind", "nope"], "HS609", "nope"),
+    "not text": (lambda f: None, ["show", "\udcff"], "HS609", "UTF-8"),
+    "contract not text": (lambda f: (f / "contract.yaml").write_bytes(b"\xff\xfe"), ["ingest"], "HS206", "UTF-8"),
+    "demo over a file": (lambda f: (f / "x").write_text(""), ["demo", "--dir", "x"], "HS607", "x"),
     "train before ingest": (lambda f: None, ["train"], "HS608", "ingest"),
     "evaluate before train": (lambda f: None, ["evaluate"], "HS608", "train"),
     "promote before validate": (lambda f: None, ["promote"], "HS605", "version"),
@@ -189,3 +195,41 @@ def test_three_rows_are_a_no_go_for_check_and_too_few_for_train(founded: Path, c
     assert "[HS302]" in capsys.readouterr().err
     with open_project(founded) as project:
         assert project.ledger.find("run") == []
+
+
+def test_a_working_folder_that_is_gone(founded: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n"
+    code += "from homeostat.app.cli.main import main; sys.exit(main(['history']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=founded)
+    assert done.returncode == 2
+    assert "[HS601]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "operate" in capsys.readouterr().out
+
+
+def test_the_table_that_is_lost_is_named(founded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    assert main(["ingest", "--project", str(founded)]) == 0
+    shutil.rmtree(founded / ".homeostat" / "tables")
+    assert main(["ingest", "--project", str(founded)]) == 2
+    assert "[HS610]" in capsys.readouterr().err
+
+
+def test_scoring_a_file_onto_itself_or_over_its_own_columns_is_refused(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = trained / "data" / "2011-01.csv"
+    before = path.read_bytes()
+    assert main(["score", str(path), str(path), "--project", str(trained)]) == 2
+    assert "[HS607]" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    head, *lines = path.read_text().splitlines()
+    odd = trained / "odd.csv"
+    odd.write_text("\n".join([f"{head},prediction", *(f"{line},1" for line in lines)]) + "\n")
+    assert main(["score", str(odd), str(trained / "out.csv"), "--project", str(trained)]) == 2
+    assert "rename it" in capsys.readouterr().err

@@ -27,10 +27,12 @@ KINDS = (
     "action",
     "outcome",
 )
+# What is too fine to be listed unasked.
+DETAILS = ("run", "trial", "holdout", "verdict", "window", "finding")
 
 
-@click.option("--kind", "kinds", multiple=True, help="Only facts of this kind; may be given again.")
-@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True)
+@click.option("--kind", "kinds", multiple=True, type=click.Choice((*KINDS, *DETAILS)), help="Only facts of this kind; may be given again.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=30, show_default=True)
 def _history(project: Path, kinds: tuple[str, ...], limit: int) -> Answer:
     from homeostat.flow.project import open_project
 

@@ -69,7 +69,10 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     asked = sys.argv[1:] if arguments is None else arguments
+    if not asked:
+        asked = ["--help"]
     try:
+        _must_be_text(asked)
         left_with = cli.main(args=asked, prog_name="homeostat", standalone_mode=False)
         return left_with if isinstance(left_with, int) else 0
     except BrokenPipeError:
@@ -80,6 +83,13 @@ def main(arguments: list[str] | None = None) -> int:
         line, told, code = explain(error)
         return fail(line, told, code, as_json="--json" in asked)
     return 0
+
+
+def _must_be_text(arguments: list[str]) -> None:
+    """Bytes that are no UTF-8 reach a program as lone surrogates, which nothing further down can print."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise click.UsageError(f"got the argument {argument!a}; arguments are UTF-8 text")
 
 
 def explain(error: Exception) -> tuple[str, dict[str, str], int]:

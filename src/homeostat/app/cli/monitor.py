@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, table
-from homeostat.app.cli.times import MOMENT
+from homeostat.app.cli.times import MOMENT, SECONDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +21,7 @@ QUIET = {"healthy", "too_few_rows", "covariate_shift"}
 
 @click.option("--as-of", type=MOMENT, default=None, help="Judge as if it were this moment (UTC); by default now.")
 @click.option("--watch", is_flag=True, help="Keep on, every --every seconds.")
-@click.option("--every", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds between two looks with --watch.")
+@click.option("--every", type=SECONDS, default=60.0, show_default=True, help="Seconds between two looks with --watch.")
 def _monitor(project: Path, as_of: datetime | None, watch: bool, every: float) -> Answer | Iterator[Answer]:
     return _watch(project, as_of, every) if watch else _look(project, as_of)
 

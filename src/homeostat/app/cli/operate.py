@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command
-from homeostat.app.cli.times import MOMENT
+from homeostat.app.cli.times import MOMENT, SECONDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.option("--as-of", type=MOMENT, default=None, help="Turn as if it were this moment (UTC); by default now.")
 @click.option("--once", is_flag=True, help="One turn, then end.")
-@click.option("--every", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds between two turns.")
+@click.option("--every", type=SECONDS, default=30.0, show_default=True, help="Seconds between two turns.")
 def _operate(project: Path, as_of: datetime | None, once: bool, every: float) -> Answer | Iterator[Answer]:
     turns = _turns(project, as_of, every, once=once)
     if not once:

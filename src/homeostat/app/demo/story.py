@@ -82,8 +82,10 @@ def tell(folder: Path, say: Say, *, months: int | None = None) -> Story:
 
 def found_project(folder: Path, past: list[Month]) -> None:
     """The project a team would have: charter, contract, the deliveries so far, under version control where git is there."""
-    if folder.exists() and any(folder.iterdir()):
-        raise ProjectError("HS607", "the folder is not empty", place=str(folder), next_step="give another with --dir, or remove it")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ProjectError(
+            "HS607", "there is something at this place already", place=str(folder), next_step="give another with --dir, or remove it"
+        )
     try:
         (folder / "data").mkdir(parents=True)
         for name in ("homeostat.yaml", "contract.yaml"):

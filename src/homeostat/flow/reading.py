@@ -1,0 +1,32 @@
+"""Reading a file that is asked for by name: all of it or none of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homeostat.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from homeostat.core import sections
+
+
+def read_whole(path: Path, section: sections.Data, root: Path) -> pl.DataFrame:
+    """The rows of a CSV or Parquet file with ``_source`` and ``_line``.
+
+    Deliveries of a source go another way: there broken lines are quarantined and the rest is taken in.
+
+    Raises:
+        DataError: the file cannot be read; HS205, lines of it cannot be parsed.
+    """
+    from homeostat.infra.sources import read
+
+    given = read(path, section, root)
+    if given.broken.height:
+        first = given.broken.row(0, named=True)
+        message = f"{given.broken.height} line(s) cannot be parsed; the first: {first['_reason']}"
+        raise DataError("HS205", message, place=f"{path.name}:{first['_line']}", next_step="mend these lines; nothing of the file was used")
+    return given.frame
