@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from homeostat.app.demo.months import Month, bundled_months
 from homeostat.app.demo.story import found_project
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
 from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
+
+# A busy machine is no failure; continuous integration tries the same examples each time, people's runs look for new ones.
+settings.register_profile("homeostat", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("homeostat")
 
 
 def quicken(folder: Path) -> None:

@@ -86,7 +86,7 @@ def test_real_columns() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True)), max_size=60))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_row_has_one_label_and_equal_values_share_it(values) -> None:
     got = labels(values, pl.Float64)
     assert len(got) == len(values)
@@ -105,7 +105,7 @@ def test_small_segments_are_judged_together_or_not_at_all() -> None:
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_row_is_in_two_segments_and_few_are_left_out(values) -> None:
     found = judged_segments(values)
     rows = [int(r) for one in found.values() for r in one]

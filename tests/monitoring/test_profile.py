@@ -46,7 +46,7 @@ def category(found: Profile, name: str = "c") -> CategoryColumn:
     return column
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(rows, rows, rows)
 def test_a_merge_is_the_profile_of_all_rows(
     base: list[dict[str, object]], one: list[dict[str, object]], two: list[dict[str, object]]
@@ -66,7 +66,6 @@ def test_a_merge_is_the_profile_of_all_rows(
     assert merge(profile(a, reference), profile(b, reference)) == merge(profile(b, reference), profile(a, reference))
 
 
-@settings(deadline=None)
 @given(rows, rows)
 def test_json_and_back(base: list[dict[str, object]], one: list[dict[str, object]]) -> None:
     reference = reference_profile(frame_of(base), INPUTS, prediction=frame_of(base)["x"])

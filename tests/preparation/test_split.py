@@ -22,7 +22,7 @@ def frame_of(days: list[int], **more: list[object]) -> pl.DataFrame:
     return pl.DataFrame({"row": range(len(days)), "at": [start + d * DAY for d in days], "y": [float(d) for d in days], **more})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     spread=st.integers(50, 500),
@@ -42,7 +42,7 @@ def test_parts_are_disjoint_complete_ordered_and_share_no_timestamp(
     assert whole.equals(whole.sort("at", "row")), "stable: rows of one time keep their order"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(80, 400), share=st.floats(0.15, 0.4))
 def test_share_of_distinct_times_is_met_to_the_row(count: int, share: float) -> None:
     parts = split(frame_of(list(range(count))), TASK, sections.Preparation(holdout=share, validation=0.25))

@@ -182,7 +182,7 @@ class TestWeights:
 
 class TestLaws:
     @given(st.integers(0, 10_000), st.floats(0.2, 5))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_ranking_metrics_see_only_the_order(self, seed: int, power: float) -> None:
         y, scores = case("binary", seed, 50, ties=True)
         bent = two_columns(scores[:, 1] ** power)
@@ -190,21 +190,21 @@ class TestLaws:
             assert metric(name).score(y, bent) == pytest.approx(metric(name).score(y, scores), abs=1e-12, nan_ok=True)
 
     @given(st.integers(0, 10_000))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_auc_of_reversed_scores_is_the_rest_to_one(self, seed: int) -> None:
         y, scores = case("binary", seed, 40, ties=True)
         forward = metric("auc").score(y, scores)
         assert metric("auc").score(y, scores[:, ::-1].copy()) == pytest.approx(1 - forward, abs=1e-12, nan_ok=True)
 
     @given(st.integers(0, 10_000), st.sampled_from(EVERY))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_the_order_of_the_rows_does_not_matter(self, seed: int, which) -> None:
         y, scores = case(which[0], seed, 30, ties=True)
         mixed = np.random.default_rng(seed).permutation(30)
         assert metric(which[1]).score(y[mixed], scores[mixed]) == pytest.approx(metric(which[1]).score(y, scores), rel=1e-12, nan_ok=True)
 
     @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30), st.floats(-100, 100))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_errors_are_never_negative_and_zero_when_right(self, values, shift: float) -> None:
         y = np.array(values)
         for name in ("mae", "rmse"):
@@ -215,7 +215,7 @@ class TestLaws:
         )  # squares of tiny numbers are 0
 
     @given(st.lists(st.integers(0, 2), min_size=1, max_size=30))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_perfect_class_scores(self, classes) -> None:
         y, scores = np.array(classes, dtype=np.float64), np.eye(3)[classes]
         assert metric("log_loss").score(y, scores) == pytest.approx(0, abs=1e-15)
