@@ -234,3 +234,15 @@ def test_a_copied_project_is_whole(trained: Path, tmp_path: Path) -> None:
         before = count(project)
         run(project)
         assert count(project) == before
+
+
+def test_a_holdout_cut_otherwise_than_at_training_is_refused(founded: Path) -> None:
+    with open_project(founded) as project:
+        candidate = train(project, Order(dataset=ingest(project).id, learning=project.charter.learning))
+    path = founded / "homeostat.yaml"
+    path.write_text(path.read_text().replace("holdout: 14d", "holdout: 21d"))
+    with open_project(founded) as project:
+        with pytest.raises(ProjectError) as error:
+            evaluate(project, project.require(candidate.id))
+        assert error.value.code == "HS608"
+        assert project.ledger.find("holdout") == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.core.ids import digest
+from homeostat.errors import ProjectError
 from homeostat.flow.baseline import naive_scores
 from homeostat.flow.blocks import block_length
 from homeostat.flow.registry import champion, load_bundle
@@ -28,6 +29,9 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     """Score a candidate on its holdout and return the ``evaluation`` fact; each look at a holdout is a fact of its own.
 
     The same candidate against the same champion is not looked at twice: the evaluation that is there is returned.
+
+    Raises:
+        ProjectError: HS608, the charter's split has changed since the candidate was trained.
     """
     from homeostat.core.ids import fact_id
 
@@ -73,6 +77,13 @@ def _open_holdout(project: Project, split: Split, candidate: Fact) -> Fact:
     from homeostat.dataops.versions import content_digest
 
     sealed = content_digest(split.holdout)
+    if sealed != candidate.body["holdout"]:
+        raise ProjectError(
+            "HS608",
+            "the charter cuts another holdout now than when this candidate was trained; it may hold rows the candidate has seen",
+            place="preparation.holdout",
+            next_step="run `homeostat train` again",
+        )
     body: dict[str, object] = {"rows": split.holdout.height, "candidate": candidate.id}
     return project.record("holdout", f"{sealed}:{candidate.id}", body, subject=sealed, causes=(candidate.id,))
 

@@ -67,6 +67,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
     The same order on the same project returns the candidate that is already there.
     """
     from homeostat.core.ids import fact_id
+    from homeostat.dataops.versions import content_digest
 
     key = order_key(project, order)
     known = project.ledger.get(fact_id("candidate", key))
@@ -85,6 +86,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         "metric": project.charter.success.metric,
         "run": run.id,
         "dataset": order.dataset,
+        "holdout": content_digest(split.holdout),
         "bundle": packed,
         "size_mb": round(len(project.blobs.get(packed)) / 1e6, 4),
         "latency_p99_ms": latency_p99_ms(bundle, split.validation),
