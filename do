@@ -43,6 +43,7 @@ case "${1:-help}" in
   help) exec .venv/bin/homeostat --help ;;
   *)
     cd "$caller"
+    export HOMEOSTAT_COMMAND="$0" # what the printed next steps begin with
     exec "$here/.venv/bin/homeostat" "$@"
     ;;
 esac

@@ -9,6 +9,8 @@ from homeostat.errors import ProjectError
 from homeostat.flow.registry import version_numbered
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from homeostat.core.facts import Fact
     from homeostat.flow.project import Project
 
@@ -64,7 +66,8 @@ def trace(project: Project, prediction_id: str) -> dict[str, Any]:
         "contract": dataset.body["contract"],
         "charter": _charter(project, run),
         "sources": dataset.body["sources"],
-        "labels": _labels(project, prediction_id, record),
+        "label": _label(project, record),
+        "row": _raw_row(project, record),
     }
 
 
@@ -83,25 +86,44 @@ def _charter(project: Project, run: Fact) -> dict[str, Any]:
     return {"id": fact.id, "sha256": fact.body["digest"], **{k: problem[k] for k in ("objective", "decision", "business_metric")}}
 
 
-def _labels(project: Project, prediction_id: str, record: dict[str, Any]) -> dict[str, Any] | None:
-    """The label that arrived for the prediction, and the file and line it came from."""
+def _label(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The label that counts for the prediction, and the file and line it came from."""
     import polars as pl
-
-    from homeostat.core.targets import text_of
 
     table = project.table("labels")
     if not table.exists():
         return None
+    labels = table.read().sort("_taken", maintain_order=True)
+    same = (pl.col("prediction_id") == record["id"]).fill_null(False) | _same_entity(project, record, labels)
+    return _place(labels.filter(same), project.charter.task.target)
+
+
+def _raw_row(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The raw row the prediction is about, if it has been delivered since: its file and line."""
+    table = project.table("curated")
+    if not table.exists():
+        return None
+    rows = table.read()
+    return _place(rows.filter(_same_entity(project, record, rows)), project.charter.task.target)
+
+
+def _same_entity(project: Project, record: dict[str, Any], frame: pl.DataFrame) -> pl.Expr:
+    """Whether a row is about the prediction's entity, by the texts of its columns; never, where the charter names none."""
+    import polars as pl
+
+    from homeostat.core.targets import text_of, texts
+
     entity = project.charter.task.entity
-    same = pl.col("prediction_id") == prediction_id
-    if entity and all(name in record["inputs"] for name in entity):
-        by_entity = pl.all_horizontal(pl.col(name) == text_of(record["inputs"][name]) for name in entity)
-        same = same.fill_null(False) | by_entity.fill_null(False)
-    found = table.read().filter(same)
+    if not entity or not all(name in record["inputs"] and name in frame.columns for name in entity):
+        return pl.lit(value=False)
+    return pl.all_horizontal(pl.lit(texts(frame[name]) == text_of(record["inputs"][name])).fill_null(False) for name in entity)
+
+
+def _place(found: pl.DataFrame, target: str) -> dict[str, Any] | None:
     if found.is_empty():
         return None
     row = found.row(-1, named=True)
-    return {"value": row[project.charter.task.target], "source": row["_source"], "line": row["_line"]}
+    return {"value": row[target], "source": row["_source"], "line": row["_line"]}
 
 
 def connected(project: Project, fact: Fact) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def test_the_last_answer_can_be_traced(told: tuple[Path, dict[str, Any]], months
     assert {"version", "run", "dataset", "contract", "sources", "code"} <= set(chain)
     assert [source["path"] for source in chain["sources"]] == [f"data/{month.name}.csv" for month in months[:6]]
     assert sum(source["rows"] for source in chain["sources"]) == chain["dataset"]["rows"] == sum(len(m.rows) for m in months[:6])
-    assert chain["labels"]["value"] == months[6].rows[-1]["cnt"]
+    assert chain["label"]["value"] == months[6].rows[-1]["cnt"]
     done = run(folder, "trace", chain["prediction"]["id"], "--project", "homeostat-demo")
     assert done.returncode == 0, done.stderr
     for line in (

@@ -44,8 +44,6 @@ def command(folder: Path, months: int, as_json: bool) -> None:
         f"{told.tally.requests} requests over HTTP, {told.tally.failed} failed; {facts['seconds']} s",
         f"report: {report}",
         "next:",
-        f"  homeostat trace {told.last_prediction} --project {folder}",
-        f"  homeostat history --project {folder}",
-        f"  homeostat serve --project {folder}",
+        *(f"  {told.command(words)}" for words in (f"trace {told.last_prediction}", "history", "serve")),
     ]
     give(Answer(data, lines), as_json=as_json)

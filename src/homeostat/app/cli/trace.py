@@ -25,11 +25,12 @@ def _trace(project: Path, prediction: str) -> Answer:
 def _lines(chain: dict[str, Any]) -> list[str]:
     told, version, run, code, data = (chain[key] for key in ("prediction", "version", "run", "code", "dataset"))
     promotion = chain["promotion"]
-    label = chain["labels"]
+    label, row = chain["label"], chain["row"]
     return [
         f"prediction  {told['id']} at {told['at']}: {told['prediction']}",
         "inputs      " + ", ".join(f"{name}={value}" for name, value in told["inputs"].items()),
         f"label       {label['value']} from {label['source']} line {label['line']}" if label else "label       none yet",
+        f"raw row     {row['source']} line {row['line']}" if row else "raw row     not delivered",
         f"version     {version['number']} ({version['id']}), {version['learner']}, bundle {version['bundle'][:12]}",
         f"promoted    {promotion['at']}, approved by {promotion['approved_by']} ({promotion['id']})" if promotion else "promoted    never",
         f"decision    {chain['charter']['decision']} ({chain['charter']['id']})",

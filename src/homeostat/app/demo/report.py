@@ -70,7 +70,7 @@ running server answered while the loop watched, diagnosed and repaired. The shad
 <div class="scroll"><table><thead><tr><th>Month</th><th class="n">Frozen</th><th class="n">Looped</th><th class="n">Version</th>
 <th>Diagnosis</th><th>Outcome</th><th>Why</th></tr></thead><tbody>{rows}</tbody></table></div>
 <h2>Prove one answer</h2>
-<p><code>homeostat trace {escape(story.last_prediction)} --project {escape(str(story.folder))}</code></p>
+<p><code>{escape(story.command(f"trace {story.last_prediction}"))}</code></p>
 <p>Measured {escape(str(facts["told_at"])[:19])} UTC in {facts.get("seconds", 0)} s. Data:
 Capital Bikeshare, Fanaee-T and Gama 2013, CC BY 4.0.</p>
 </body></html>

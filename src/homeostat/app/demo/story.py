@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -52,6 +53,10 @@ class Story:
     looped_errors: list[float] = field(default_factory=list)
     last_prediction: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def command(self, words: str) -> str:
+        """A command on this project as the reader can type it: ``./do ...`` for who came by ``./do``."""
+        return f"{os.environ.get('HOMEOSTAT_COMMAND', 'homeostat')} {words} --project {self.folder}"
 
     @property
     def frozen_mae(self) -> float:
