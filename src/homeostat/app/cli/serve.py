@@ -19,7 +19,7 @@ def _serve(project: Path, host: str | None, port: int | None) -> Answer:
     from homeostat.app.rest.project import serve_project
 
     counts = serve_project(project, host=host, port=port, ready=_ready)
-    return Answer(counts, [f"stopped; {counts['predictions']} predictions are in the log"])
+    return Answer(counts, [f"stopped; {counts['predictions']} predictions were answered and logged"])
 
 
 def _ready(url: str, name: str, version: int | None) -> None:
