@@ -89,7 +89,7 @@ def test_predict_infer_metadata_and_the_predictor_say_the_same(trained: Path, mo
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert "stopped; 220 predictions are in the log" in out
+    assert "stopped; 220 predictions were answered and logged" in out
     logged = {each["id"]: each["prediction"] for each in read(trained / ".homeostat" / "predictions").records}
     assert len(logged) == 220
     assert [logged[name] for name in outputs["prediction_id"]["data"]] == wanted
@@ -219,7 +219,7 @@ def test_promotion_and_rollback_are_followed_within_a_second_and_no_request_fail
     assert len(set(ids)) == len(ids)
     assert set(ids) <= set(logged)
     assert len(logged) - len(ids) <= 1  # at most the one whose answer the end cut off
-    assert f"stopped; {len(logged)} predictions are in the log" in out
+    assert f"stopped; {len(logged)} predictions were answered and logged" in out
 
 
 def assert_each_was_answered_by_an_active_version(answers: list[Asked], moves: list[tuple[float, float, int]]) -> None:
