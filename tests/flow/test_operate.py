@@ -314,3 +314,14 @@ def test_a_labels_file_with_a_broken_line_is_refused_whole(project: Project, mon
     with pytest.raises(DataError, match="HS205"):
         take_labels(project, path)
     assert not project.table("labels").exists()
+
+
+def test_an_answered_diagnosis_does_not_hide_a_later_one(slipping: Project, months: list[Month], serve_month: Serve) -> None:
+    path = slipping.root / "homeostat.yaml"
+    path.write_text(path.read_text().replace("champion_margin: 0.02", "champion_margin: 0.95"))
+    with open_project(slipping.root) as strict, operating(strict) as turn:
+        first = turn(later(months[15]))
+        assert told(strict, first) == ("concept_change", "retrain", "rejected")
+        serve_month(strict, months[16].broken())
+        second = turn(later(months[16]))
+        assert strict.require(second.action).body["cause"] == "broken_data"

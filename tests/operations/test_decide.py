@@ -62,11 +62,6 @@ def test_the_cooldown_is_kept() -> None:
     assert decide(policy, Diagnosis("broken_data", ""), History(now=NOW, last_retrain=NOW)).name == "quarantine"
 
 
-def test_one_repair_at_a_time() -> None:
-    action = decide(Policy(), CHANGED, History(now=NOW, repair_open=True))
-    assert (action.name, "already open" in action.reason) == ("none", True)
-
-
 def test_after_five_rejections_a_person_is_asked() -> None:
     assert decide(Policy(), CHANGED, History(now=NOW, consecutive_rejections=4)).name == "retrain"
     asked = decide(Policy(), CHANGED, History(now=NOW, consecutive_rejections=5))
@@ -87,7 +82,6 @@ histories = st.builds(
     History,
     now=st.just(NOW),
     last_retrain=st.one_of(st.none(), st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=60)).map(lambda ago: NOW - ago)),
-    repair_open=st.booleans(),
     consecutive_rejections=st.integers(0, 9),
 )
 
@@ -99,7 +93,6 @@ def test_laws_of_every_decision(policy: Policy, cause: str, history: History) ->
     if action.name == "retrain" and action.allowed:
         assert policy.mode == "act"
         assert cause not in {"healthy", "too_few_rows", "broken_data"}
-        assert not history.repair_open
         assert history.last_retrain is None or history.now - history.last_retrain >= policy.cooldown
     if policy.mode != "act" and action.name != "none":
         assert not action.allowed

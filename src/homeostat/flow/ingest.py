@@ -56,10 +56,10 @@ def ingest(project: Project, progress: Progress | None = None) -> Fact:
         DataError: no file, no rows, or (HS207) no delivery was ever accepted; or a file cannot be taken in (the others are).
     """
     from homeostat.dataops.plan import plan_extraction
-    from homeostat.infra.sources import list_files, sha256_file
+    from homeostat.infra.sources import list_files, sha256_file, source_name
 
     intake = _Intake(project.charter_fact(), load_contract(project), _contract_digest(project))
-    paths = {_relative(project, path): path for path in list_files(project.root, project.charter.data)}
+    paths = {source_name(path, project.root): path for path in list_files(project.root, project.charter.data)}
     there = [SourceFile(name, sha256_file(path), path.stat().st_size, 0) for name, path in paths.items()]
     last = {str(fact.body["path"]): fact for fact in reversed(project.ledger.find("delivery"))}
     left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"]}
@@ -108,13 +108,6 @@ def dataset_version(fact: Fact) -> DatasetVersion:
 def read_dataset(project: Project, fact: Fact) -> pl.DataFrame:
     """The rows of a dataset version, in the order of their sources, with ``_source`` and ``_line``."""
     return project.table("curated").read(version=dataset_version(fact).version)
-
-
-def _relative(project: Project, path: Path) -> str:
-    try:
-        return path.relative_to(project.root).as_posix()
-    except ValueError:
-        return path.as_posix()
 
 
 def _source_file(delivery: Fact) -> SourceFile:

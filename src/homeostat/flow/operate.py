@@ -59,8 +59,8 @@ class Turn:
 def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Progress | None = None, *, timeout_s: float = 3_600.0) -> Turn:
     """One turn of the loop, as of a moment: ingest, monitor, decide, act.
 
-    What is decided on is what stands against the champion (``monitor.standing``). The first diagnosis that asks for something is
-    answered; once that has moved the champion, the others are about a version that no longer serves.
+    What is decided on is what stands against the champion (``monitor.standing``). The first diagnosis that asks for something and
+    has not been answered is answered; once that has moved the champion, the others are about a version that no longer serves.
     """
     before = {fact.id for fact in project.ledger.find("delivery")}
     dataset, problem = _take_in(project, progress)
@@ -69,12 +69,19 @@ def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Prog
     diagnoses = standing(project, monitor(project, as_of, progress))
     told = tuple(d.id for d in diagnoses)
     decided = [_decide(project, diagnosis, as_of) for diagnosis in diagnoses]
-    asked = next((action for action in decided if action.body["name"] != "none"), decided[0] if decided else None)
+    asked = _to_answer(project, decided)
     outcome = ""
     if asked is not None and asked.body["allowed"] and asked.body["name"] in {"retrain", "rollback"}:
         workflows.start(REPAIR, asked.id, {"action": asked.id})
         outcome = workflows.result(asked.id, timeout_s)
     return Turn(dataset, refused, told, asked.id if asked else "", outcome, problem)
+
+
+def _to_answer(project: Project, decided: list[Fact]) -> Fact | None:
+    """The first action that asks for something and has no outcome yet; else the first that asks for something; else the first."""
+    wanted = [action for action in decided if action.body["name"] != "none"]
+    unanswered = [action for action in wanted if not project.ledger.find("outcome", subject=action.id, limit=1)]
+    return next(iter([*unanswered, *wanted, *decided]), None)
 
 
 def workflows_of(project: Project, progress: Progress | None = None) -> Mapping[str, Callable[[Steps, dict[str, str]], str]]:

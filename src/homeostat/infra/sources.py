@@ -112,7 +112,7 @@ def read(path: Path, section: Data, root: Path | None = None) -> SourceRead:
         DataError: HS201 missing or unreadable; HS202 no rows; HS205 not UTF-8, a doubled or reserved column name; HS209 not a file
             of this kind.
     """
-    name = _name(path, root)
+    name = source_name(path, root or path.parent)
     if _suffix(path) == ".parquet":
         frame, broken = _read_parquet(path, name), _broken([])
     else:
@@ -122,8 +122,8 @@ def read(path: Path, section: Data, root: Path | None = None) -> SourceRead:
     return SourceRead(frame, broken)
 
 
-def _name(path: Path, root: Path | None) -> str:
-    base = root or path.parent
+def source_name(path: Path, base: Path) -> str:
+    """What a file is called in ``_source`` and in its deliveries: its path below the base, or as it is when it lies elsewhere."""
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
 

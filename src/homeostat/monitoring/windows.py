@@ -58,18 +58,6 @@ def due(windows: Iterable[Span], as_of: datetime, delay: timedelta = timedelta(0
     return tuple(span for span in windows if moment - span.end >= delay)
 
 
-def label_of(span: Span, length: Length) -> str:
-    """A short name that sorts in time order: ``2011-04-05``, ``2011-W14``, ``2011-04``.
-
-    >>> label_of(window_of(datetime(2011, 4, 5), "week"), "week")
-    '2011-W14'
-    """
-    if length == "week":
-        year, week, _ = span.start.isocalendar()
-        return f"{year}-W{week:02d}"
-    return span.start.strftime("%Y-%m-%d" if length == "day" else "%Y-%m")
-
-
 def rows_in(frame: pl.DataFrame, column: str, span: Span) -> pl.DataFrame:
     """The rows of a frame whose time falls into the span. Rows without a time belong to no window.
 

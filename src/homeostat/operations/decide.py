@@ -26,15 +26,14 @@ class History:
 
     now: datetime
     last_retrain: datetime | None = None
-    repair_open: bool = False
     consecutive_rejections: int = 0
 
 
 def decide(policy: Policy, diagnosis: Diagnosis, history: History) -> Action:
     """The one action that answers a diagnosis.
 
-    The policy's response, except that: a model is never retrained on broken data, whatever the policy says; one repair runs at a time;
-    two retrainings keep the cooldown; after five rejections in a row a person is asked. In the modes observe and recommend the
+    The policy's response, except that: a model is never retrained on broken data, whatever the policy says; two
+    retrainings keep the cooldown; after five rejections in a row a person is asked. In the modes observe and recommend the
     action is named and not allowed.
     """
     if diagnosis.cause in {"healthy", "too_few_rows"}:
@@ -57,8 +56,6 @@ def _held_back(policy: Policy, diagnosis: Diagnosis, history: History, because: 
     """Why a retraining must not happen now; None when it may."""
     if diagnosis.cause == "broken_data":
         return Action("none", f"{because}; refused: a model is never retrained on broken data", allowed=False)
-    if history.repair_open:
-        return Action("none", f"{because}; held back: a repair is already open")
     if history.last_retrain is not None and history.now < history.last_retrain + policy.cooldown:
         until = (history.last_retrain + policy.cooldown).isoformat(timespec="minutes")
         return Action("none", f"{because}; held back until {until}: the cooldown is {format_duration(policy.cooldown)}")
