@@ -288,7 +288,7 @@ class TestNothingToMeasure:
 
     @pytest.mark.parametrize("threshold", [math.nan, math.inf])
     def test_an_odd_threshold_fails(self, threshold: float) -> None:
-        success = Success.model_construct(**{**Success(metric="mae").model_dump(), "threshold": threshold})
+        success = Success(metric="mae").model_copy(update={"threshold": threshold})
         assert not validate(GOOD, success).results[0].passed
 
     def test_an_unknown_metric_is_an_error_not_a_verdict(self) -> None:

@@ -112,7 +112,7 @@ def _skill(charter: Charter, evidence: QuickEvidence) -> Iterator[Reason]:
         message = f"a quick model is not significantly better than the naive baseline ({bounds})"
         yield Reason("no-go", "no_signal", message, low, "task.leave_out")
     asked = success.improvement
-    if success.baseline == "naive" and asked > 0:
+    if success.baseline.kind != "none" and asked > 0:
         if high < asked:
             message = f"{asked:.1%} less error than the naive baseline is out of a quick model's reach ({bounds})"
             yield Reason("no-go", "improvement_out_of_reach", message, high, "success.improvement")

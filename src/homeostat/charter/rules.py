@@ -42,7 +42,7 @@ def threshold_is_reachable(task: Task, success: Success) -> Found:
 
 def improvement_has_a_baseline(success: Success) -> Found:
     """A share by which to beat the baseline needs a baseline, and a gap between segments needs segments."""
-    if success.improvement > 0 and success.baseline == "none":
+    if success.improvement > 0 and success.baseline.kind == "none":
         message = f"got {success.improvement:g} with success.baseline none; there is nothing to improve on"
         yield Violation("HS106", ("success", "improvement"), message, "set success.baseline: naive, or drop success.improvement")
     if success.segment_gap is not None and not success.segments:

@@ -14,11 +14,13 @@ from pydantic import Field
 from homeostat.core.sections import (
     Data,
     Deploy,
+    Labelling,
     Learning,
     Monitor,
     Name,
     Policy,
     Preparation,
+    Privacy,
     Problem,
     Section,
     Store,
@@ -40,6 +42,8 @@ class Charter(Section):
     value: Value = Value()
     success: Success
     data: Data
+    privacy: Privacy = Privacy()
+    labelling: Labelling = Labelling()
     preparation: Preparation = Preparation()
     learning: Learning = Learning()
     deploy: Deploy = Deploy()
@@ -53,7 +57,8 @@ def json_schema() -> dict[str, Any]:
     from homeostat.stats.metrics import METRICS
 
     schema = Charter.model_json_schema(mode="validation")
-    schema["$defs"]["Success"]["properties"]["metric"]["enum"] = sorted(METRICS)
+    for section in ("Success", "Guardrail", "MetricMapping"):
+        schema["$defs"][section]["properties"]["metric"]["enum"] = sorted(METRICS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Homeostat charter"}
 
 

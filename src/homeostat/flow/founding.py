@@ -46,7 +46,7 @@ def found(root: Path, source: Path, target: str, name: str | None) -> Founded:
     section = sections.Data(source=origin, delimiter=sniff(source))
     frame = read_whole(source.resolve(), section, root).drop("_source", "_line")
     text = infer_charter(
-        frame, target, Path(origin).as_posix(), name or _name_of(root), delimiter=section.delimiter, contract=CONTRACT_FILE
+        frame, target, Path(origin).as_posix(), name or _name_of(root), delimiter=section.delimiter or ",", contract=CONTRACT_FILE
     )
     charter = parse_charter(text, CHARTER_FILE)
     contract = infer_contract(frame, charter.task, charter.name)

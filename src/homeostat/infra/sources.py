@@ -185,7 +185,7 @@ def _read_csv(path: Path, name: str, section: Data) -> tuple[pl.DataFrame, pl.Da
     except OSError as error:
         raise _unreadable(name, error) from error
     lines = split_lines(_decode(content, name))
-    table = parse(lines, section.delimiter)
+    table = parse(lines, section.delimiter or sniff(path))
     if table is None:
         raise DataError("HS202", "the file is empty", place=name, next_step="deliver a file with a header and rows")
     if table.header_fault:

@@ -20,8 +20,8 @@ def payoff_threshold(payoff: Payoff) -> float:
     >>> payoff_threshold(Payoff(true_positive=40, false_positive=-10))
     0.2
     """
-    spared = payoff.true_negative - payoff.false_positive  # what a right "no" is worth over a wrong "yes"
-    gained = payoff.true_positive - payoff.false_negative  # what a right "yes" is worth over a wrong "no"
+    spared = payoff.true_negative.fixed - payoff.false_positive.fixed  # what a right "no" is worth over a wrong "yes"
+    gained = payoff.true_positive.fixed - payoff.false_negative.fixed  # what a right "yes" is worth over a wrong "no"
     if (spared < 0 and gained < 0) or spared == gained == 0:
         return 0.5
     if spared <= 0:

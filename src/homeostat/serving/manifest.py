@@ -14,7 +14,7 @@ FORMAT = 1
 
 # The names of ``core.sections``, written again because that module loads pydantic and the prediction server does not need it.
 TaskName = Literal["binary", "multiclass", "regression"]
-KindName = Literal["number", "category", "boolean", "timestamp"]
+KindName = Literal["number", "category", "boolean", "timestamp", "text"]
 
 
 class Field(msgspec.Struct, frozen=True):

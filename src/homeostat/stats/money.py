@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from homeostat.core.sections import Payoff
+    from homeostat.core.sections import Outcome, Payoff
     from homeostat.stats.kernels import Floats
 
 
-def payoff_per_row(y: Floats, decision: Floats, payoff: Payoff) -> Floats:
+def payoff_per_row(y: Floats, decision: Floats, payoff: Payoff, amount: Floats | float = 0.0) -> Floats:
     """Money per row ``(n,)`` for a binary task: y and decision are 1 (positive) or anything else; NaN where either is NaN.
+
+    ``amount`` is what an outcome's ``per_amount`` multiplies, one for all rows or one per row ``(n,)``.
 
     >>> from homeostat.core.sections import Payoff
     >>> terms = Payoff(true_positive=10, false_positive=-2, false_negative=-5)
@@ -22,10 +24,14 @@ def payoff_per_row(y: Floats, decision: Floats, payoff: Payoff) -> Floats:
     came, acted = y == 1, decision == 1
     money = np.where(
         came,
-        np.where(acted, payoff.true_positive, payoff.false_negative),
-        np.where(acted, payoff.false_positive, payoff.true_negative),
+        np.where(acted, _worth(payoff.true_positive, amount), _worth(payoff.false_negative, amount)),
+        np.where(acted, _worth(payoff.false_positive, amount), _worth(payoff.true_negative, amount)),
     )
     return np.where(np.isnan(y) | np.isnan(decision), np.nan, money)
+
+
+def _worth(outcome: Outcome, amount: Floats | float) -> Floats | float:
+    return outcome.fixed + outcome.per_amount * amount
 
 
 def payoff_total(y: Floats, decision: Floats, payoff: Payoff) -> float:

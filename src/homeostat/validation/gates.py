@@ -81,7 +81,7 @@ def compile_gates(success: Success) -> tuple[Gate, ...]:
     """The gates of a charter's ``success`` section, in the order they are told. Champion, parity and contract are always there."""
     gates = [
         Gate("threshold", success.threshold, "success.threshold") if success.threshold is not None else None,
-        Gate("baseline", success.improvement, "success.improvement") if success.baseline != "none" else None,
+        Gate("baseline", success.improvement, "success.improvement") if success.baseline.kind != "none" else None,
         Gate("champion", success.champion_margin, "success.champion_margin"),
         Gate("segments", success.segment_gap, "success.segment_gap") if success.segment_gap is not None else None,
         Gate("latency_p99_ms", success.latency_p99_ms, "success.latency_p99_ms") if success.latency_p99_ms is not None else None,

@@ -56,7 +56,7 @@ def _threshold(gate: Gate, evidence: Evidence, success: Success, seed: int) -> G
 
 
 def _baseline(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
-    return _compare(gate, evidence, evidence.baseline_scores, f"the {success.baseline} baseline", (success.confidence, seed))
+    return _compare(gate, evidence, evidence.baseline_scores, f"the {success.baseline.label()} baseline", (success.confidence, seed))
 
 
 def _champion(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:

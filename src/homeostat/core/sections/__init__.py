@@ -1,0 +1,77 @@
+"""The charter's sections: what each stage may be told. Shapes only; rules across sections live in ``charter``.
+
+A stage receives its own section and never the whole charter.
+"""
+
+from __future__ import annotations
+
+from homeostat.core.sections.base import Column, Duration, Kind, Name, Section, Share, TaskType
+from homeostat.core.sections.data import (
+    ColumnChoice,
+    Data,
+    Join,
+    Labelling,
+    LabelRule,
+    Preparation,
+    Sampling,
+    Source,
+    SplitPlan,
+    Window,
+)
+from homeostat.core.sections.problem import (
+    Baseline,
+    Guardrail,
+    MetricMapping,
+    Money,
+    Outcome,
+    Payoff,
+    Privacy,
+    Problem,
+    Scale,
+    Stakeholder,
+    Success,
+    Task,
+    Value,
+)
+from homeostat.core.sections.running import ActionName, Budget, Deploy, Learning, Monitor, Policy, Responses, Store
+
+__all__ = [
+    "ActionName",
+    "Baseline",
+    "Budget",
+    "Column",
+    "ColumnChoice",
+    "Data",
+    "Deploy",
+    "Duration",
+    "Guardrail",
+    "Join",
+    "Kind",
+    "LabelRule",
+    "Labelling",
+    "Learning",
+    "MetricMapping",
+    "Money",
+    "Monitor",
+    "Name",
+    "Outcome",
+    "Payoff",
+    "Policy",
+    "Preparation",
+    "Privacy",
+    "Problem",
+    "Responses",
+    "Sampling",
+    "Scale",
+    "Section",
+    "Share",
+    "Source",
+    "SplitPlan",
+    "Stakeholder",
+    "Store",
+    "Success",
+    "Task",
+    "TaskType",
+    "Value",
+    "Window",
+]

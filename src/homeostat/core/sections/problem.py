@@ -1,0 +1,157 @@
+"""Stages 1 and 2: the problem, the task, what being right is worth, what counts as success, what must stay private."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from homeostat.core.sections.base import Column, Duration, Section, TaskType
+
+
+class Stakeholder(Section):
+    """A person with a say."""
+
+    name: str = Field(min_length=1)
+    role: Literal["owner", "approver", "user", "developer"]
+
+
+class Scale(Section):
+    """Traffic to expect."""
+
+    requests_per_second: float = Field(default=1.0, gt=0, description="expected traffic")
+    peak_requests_per_second: float | None = Field(default=None, gt=0)
+
+
+class MetricMapping(Section):
+    """How the model's metric stands for the business metric. The directions must agree: improving one must not worsen the other."""
+
+    metric: str = Field(description="the model metric that stands for the business metric: success.metric")
+    business_better: Literal["higher", "lower"] = Field(description="which way the business metric is good")
+    business_then: Literal["rises", "falls"] = Field(description="what the business metric does when the model metric improves")
+    because: str = Field(min_length=1, description="why the one stands for the other")
+
+
+class Problem(Section):
+    """Stage 1: what is wanted and for whom."""
+
+    statement: str = Field(min_length=1, description="the business problem, in a sentence")
+    objective: str = Field(min_length=1, description="what gets better when this works")
+    decision: str = Field(min_length=1, description="the decision a prediction feeds")
+    business_metric: str = Field(min_length=1, description="what the business measures")
+    metric_mapping: MetricMapping | None = Field(default=None, description="how success.metric stands for the business metric")
+    stakeholders: tuple[Stakeholder, ...] = ()
+    mode: Literal["online", "batch", "edge"] = "online"
+    scale: Scale = Scale()
+
+
+class Task(Section):
+    """What is predicted, from what."""
+
+    type: TaskType
+    target: Column
+    positive: str | int | bool | None = Field(default=None, description="binary: the class the score is the probability of")
+    time: Column | None = Field(default=None, description="when a row happened; rows are split and windows are cut by it")
+    entity: tuple[Column, ...] = Field(default=(), description="columns that identify what a row is about; labels can be joined on them")
+    label_delay: Duration = Field(default=timedelta(0), description="how long after a row its label is known")
+    leave_out: tuple[Column, ...] = Field(default=(), description="columns never used as inputs (ids, leaks)")
+
+
+class Outcome(Section):
+    """What one outcome is worth: ``fixed + per_amount x the row's value.amount``. A plain number is short for a fixed one."""
+
+    fixed: float = 0.0
+    per_amount: float = 0.0
+
+
+def _fixed(value: Any) -> Any:
+    return {"fixed": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Money = Annotated[Outcome, BeforeValidator(_fixed, json_schema_input_type=float | Outcome)]
+
+
+class Payoff(Section):
+    """Binary: what one outcome is worth, in money; a cost is negative."""
+
+    true_positive: Money = Outcome()
+    false_positive: Money = Outcome()
+    true_negative: Money = Outcome()
+    false_negative: Money = Outcome()
+
+
+class Value(Section):
+    """What being right or wrong is worth, and what the model costs to run."""
+
+    currency: str = "EUR"
+    payoff: Payoff | None = Field(default=None, description="binary tasks")
+    amount: Column | None = Field(default=None, description="binary: the column with a row's amount, for outcomes that depend on it")
+    costs: dict[str, dict[str, float]] | None = Field(
+        default=None,
+        description="multiclass: costs[actual][predicted], what deciding one class costs when another is true",
+    )
+    over: float | None = Field(default=None, ge=0, description="regression: cost of predicting one unit too much")
+    under: float | None = Field(default=None, ge=0, description="regression: cost of predicting one unit too little")
+    per_prediction: float = Field(default=0.0, ge=0, description="what one prediction costs")
+    per_month: float = Field(default=0.0, ge=0, description="what running the model costs a month, people included")
+    rows_per_month: float | None = Field(default=None, gt=0, description="how many predictions a month the amounts are multiplied by")
+
+
+def _shorthand(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+class Baseline(Section):
+    """What the model must beat, measured on the same rows. ``baseline: naive`` is short for ``baseline: {kind: naive}``."""
+
+    kind: Literal["naive", "seasonal", "column", "rule", "none"] = Field(
+        default="naive",
+        description="a constant; the value one period ago; an existing system's answer in a column; a rule in SQL; nothing",
+    )
+    column: Column | None = Field(default=None, description="column: where the existing system's answer is; never an input")
+    rule: str | None = Field(default=None, description="rule: an SQL expression over the row that gives the answer")
+    period: Duration | None = Field(default=None, description="seasonal: how far back the same season is, such as 7d")
+
+    def label(self) -> str:
+        """``naive``, ``seasonal 7d``, ``column forecast``, ``rule``."""
+        from homeostat.core.durations import format_duration
+
+        detail = self.column or (format_duration(self.period) if self.period is not None else "")
+        return f"{self.kind} {detail}".strip()
+
+
+class Guardrail(Section):
+    """A second metric that must not get worse than a limit, whatever the success metric gains."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Success(Section):
+    """What must hold before a model may serve; each clause becomes a gate."""
+
+    metric: str
+    threshold: float | None = Field(default=None, description="the metric must be at least this good on the holdout")
+    baseline: Annotated[Baseline, BeforeValidator(_shorthand, json_schema_input_type=Baseline | Literal["naive", "none"])] = Field(
+        default=Baseline(), description="what the model must beat"
+    )
+    improvement: float = Field(default=0.0, ge=0, lt=1, description="by what share it must beat the baseline")
+    champion_margin: float = Field(default=0.0, ge=0, lt=1, description="by what share a challenger must beat the champion")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="confidence of the paired tests and intervals")
+    segments: tuple[Column, ...] = Field(default=(), description="columns whose values are judged one by one")
+    segment_gap: float | None = Field(default=None, gt=0, description="no segment may be worse than the whole by more than this share")
+    guardrails: tuple[Guardrail, ...] = Field(default=(), description="other metrics with limits of their own, on the same holdout")
+    latency_p99_ms: float | None = Field(default=None, gt=0, description="99th percentile of one prediction on the bundle")
+    size_mb: float | None = Field(default=None, gt=0, description="largest bundle")
+    memory_mb: float | None = Field(default=None, gt=0, description="largest resident memory of a process that serves the bundle")
+
+
+class Privacy(Section):
+    """Columns with personal data, and what must never happen to them."""
+
+    never_use: tuple[Column, ...] = Field(default=(), description="never an input of a model, nor of anything derived from it")
+    never_store: tuple[Column, ...] = Field(default=(), description="dropped before anything is written, quarantine included")
+    never_log: tuple[Column, ...] = Field(default=(), description="left out of the prediction log")
+    pseudonymise: tuple[Column, ...] = Field(default=(), description="stored and logged as a keyed hash only; still usable to join")

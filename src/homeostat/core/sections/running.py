@@ -1,0 +1,89 @@
+"""Stages 5 to 11: how models are learned, served, watched and kept, and where state lives."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from homeostat.core.sections.base import Duration, Section
+from homeostat.core.sections.data import Window
+
+
+class Budget(Section):
+    """How long a search may take: seconds, a number of trials, or whichever comes first."""
+
+    seconds: float | None = Field(default=30.0, gt=0)
+    trials: int | None = Field(default=None, gt=0)
+
+
+class Learning(Section):
+    """Stage 5: what is tried, and for how long."""
+
+    learners: tuple[Literal["naive", "linear", "lightgbm"], ...] = Field(default=("naive", "linear", "lightgbm"), min_length=1)
+    budget: Budget = Budget()
+    seed: int = 0
+    windows: tuple[Window, ...] = Field(
+        default=(Window(),), min_length=1, description="training windows that compete on the validation rows"
+    )
+
+
+class Deploy(Section):
+    """Stage 8: how the model is served."""
+
+    approval: Literal["auto", "manual"] = "auto"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    max_body_mb: float = Field(default=8.0, gt=0)
+    max_rows: int = Field(default=10_000, gt=0)
+
+
+class Monitor(Section):
+    """Stage 9: what is watched, how often, and what counts as an alarm."""
+
+    window: Literal["day", "week", "month"] = "day"
+    significance: float = Field(default=0.01, gt=0, lt=0.5, description="family-wise false-alarm rate over the columns of one window")
+    min_effect: float = Field(default=0.1, gt=0, le=1, description="smallest distance (KS or total variation) that counts as drift")
+    min_rows: int = Field(default=100, gt=0, description="fewer rows in a window: said, not judged")
+    min_labels: float = Field(default=0.8, gt=0, le=1, description="share of a window's labels that must be there to judge performance")
+    degradation: float = Field(default=0.2, gt=0, description="how much worse than at validation the metric may become, as a share")
+    max_broken: float = Field(default=0.05, ge=0, le=1, description="share of a window's rows that may break the contract")
+
+
+ActionName = Literal["none", "quarantine", "retrain", "rollback", "ask"]
+
+
+class Responses(Section):
+    """Which diagnosis leads to which action."""
+
+    broken_data: ActionName = Field(default="quarantine", description="besides closing the window to training, which always happens")
+    covariate_shift: ActionName = "none"
+    label_shift: ActionName = "retrain"
+    concept_change: ActionName = "retrain"
+
+
+class Policy(Section):
+    """Stage 10: what the loop may do by itself."""
+
+    mode: Literal["observe", "recommend", "act"] = "act"
+    responses: Responses = Responses()
+    cooldown: Duration = Field(default=timedelta(0), description="shortest time between two retrainings")
+    windows: tuple[Window, ...] = Field(
+        default=(
+            Window(),
+            Window(kind="recent", length=timedelta(days=90)),
+            Window(kind="recent", length=timedelta(days=180)),
+            Window(kind="decay", length=timedelta(days=45)),
+        ),
+        min_length=1,
+        description="training windows that compete when the loop retrains",
+    )
+    budget: Budget = Field(default=Budget(seconds=20.0), description="of one retraining")
+
+
+class Store(Section):
+    """Stage 11: where state lives."""
+
+    ledger: str | None = Field(default=None, description="a database URL; default: SQLite under .homeostat/")
+    engine: Literal["local"] = "local"
