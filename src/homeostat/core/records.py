@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from homeostat.core.sections import Kind
+
 
 # Columns that say where a row came from: the source file, and the line (CSV) or row (Parquet) in it, counted from 1.
 PROVENANCE = ("_source", "_line")
@@ -69,6 +71,26 @@ class Split:
     train: pl.DataFrame
     validation: pl.DataFrame
     holdout: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What preparation does to a column, why, and the number behind it. ``by`` says who decided: the analysis or the charter.
+
+    ``kind`` is what the column is prepared as, None when it is dropped. The rest holds for the kinds it makes sense for.
+    """
+
+    column: str
+    kind: Kind | None
+    drop: bool = False
+    impute: Literal["median", "mean", "zero", "none"] = "none"
+    indicator: bool = False
+    clip: bool = False
+    transform: Literal["none", "log", "yeo_johnson"] = "none"
+    encode: Literal["", "one_hot", "ordinal", "frequency", "target", "tfidf"] = ""
+    reason: str = ""
+    number: float | None = None
+    by: Literal["analysis", "charter"] = "analysis"
 
 
 @dataclass(frozen=True, slots=True)
