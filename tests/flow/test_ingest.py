@@ -10,7 +10,8 @@ import pytest
 
 from homeostat.app.demo.story import deliver
 from homeostat.errors import DataError
-from homeostat.flow.ingest import ingest, read_dataset
+from homeostat.flow.datasets import read_dataset
+from homeostat.flow.ingest import ingest
 from homeostat.flow.project import open_project
 
 if TYPE_CHECKING:

@@ -52,12 +52,16 @@ class ContractReport:
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """A committed version of the curated table: Delta version, content digest, schema and the files it came from."""
+    """Curated rows as a committed version of a Delta table: content digest, schema and the sources they came from.
+
+    ``quarantined`` rows wait for repair, ``dropped`` ones were filtered out by ``features.sql``.
+    """
 
     table: str
     version: int
     rows: int
     quarantined: int
+    dropped: int
     digest: str
     schema: Mapping[str, str]
     contract: Mapping[str, str]

@@ -29,10 +29,9 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
     import polars as pl
 
     from homeostat.charter.columns import check_columns
-    from homeostat.flow.ingest import checked, load_contract
+    from homeostat.flow.intake import checked
     from homeostat.infra.sources import list_files, read
 
-    contract = load_contract(project)
     files = list_files(project.root, project.charter.data)
     frames = []
     for path in files:
@@ -41,7 +40,7 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
         frame = read(path, project.charter.data, project.root).frame
         check_columns(project.charter, frame.columns, place=path.name)
         # What the contract would quarantine is not evidence; and its types make the files of one source alike.
-        frames.append(checked(project, frame, contract))
+        frames.append(checked(project, frame))
     return assess_frame(project, pl.concat(frames, how="diagonal_relaxed"), progress)
 
 

@@ -132,9 +132,9 @@ def _profile(project: Project, view: View, bundle: Bundle, reference: Profile) -
 def _breaches(project: Project, view: View, bundle: Bundle) -> Breaches | None:
     """What the contract says of the inputs of the window's rows; None without a contract."""
     from homeostat.dataops.check import check_values
-    from homeostat.flow.ingest import load_contract
+    from homeostat.flow.intake import served_contract
 
-    contract = load_contract(project)
+    contract = served_contract(project)
     if contract is None:
         return None
     report = check_values(view.rows, contract, [source.name for source in bundle.manifest.inputs])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
     from homeostat.core.ports import Blobs, Clock
     from homeostat.infra.ledger import SqlLedger
+    from homeostat.infra.raw import RawZone
     from homeostat.infra.tables import Table
 
 CHARTER_FILE = "homeostat.yaml"
@@ -70,8 +71,15 @@ class Project(AbstractContextManager["Project"]):
 
         return FileBlobs(self.state / "blobs")
 
+    @cached_property
+    def raw(self) -> RawZone:
+        """What sources delivered, byte for byte, under the SHA-256 of its content."""
+        from homeostat.infra.raw import RawZone
+
+        return RawZone(self.state / "raw")
+
     def table(self, name: str) -> Table:
-        """A Delta table of the project: ``curated``, ``quarantine`` or ``labels``."""
+        """A Delta table of the project: ``loaded/<table>``, ``curated``, ``quarantine`` or ``labels``."""
         from homeostat.infra.tables import Table
 
         return Table(self.state / "tables" / name)

@@ -30,3 +30,22 @@ def read_whole(path: Path, section: sections.Data, root: Path) -> pl.DataFrame:
         message = f"{given.broken.height} line(s) cannot be parsed; the first: {first['_reason']}"
         raise DataError("HS205", message, place=f"{path.name}:{first['_line']}", next_step="mend these lines; nothing of the file was used")
     return given.frame
+
+
+def read_texts(path: Path) -> pl.DataFrame:
+    """The rows of a CSV file with every field as the text it is, or of a Parquet file as they are; an empty field is null.
+
+    Raises:
+        DataError: HS201, HS205, HS209: the file cannot be read.
+    """
+    import polars as pl
+
+    from homeostat.infra.sources import sniff
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema=False, separator=sniff(path), encoding="utf8")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DataError("HS201", f"cannot be read as CSV or Parquet: {reason}", place=path.name) from error

@@ -100,10 +100,12 @@ def _label(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
 
 def _raw_row(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
     """The raw row the prediction is about, if it has been delivered since: its file and line."""
-    table = project.table("curated")
-    if not table.exists():
+    from homeostat.flow.datasets import read_dataset
+
+    newest = project.ledger.find("dataset", limit=1)
+    if not newest:
         return None
-    rows = table.read()
+    rows = read_dataset(project, newest[0])
     return _place(rows.filter(_same_entity(project, record, rows)), project.charter.task.target)
 
 

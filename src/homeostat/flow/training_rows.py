@@ -36,7 +36,7 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     """
     import polars as pl
 
-    from homeostat.flow.ingest import read_dataset
+    from homeostat.flow.datasets import read_dataset
     from homeostat.monitoring.windows import moments
 
     frame = read_dataset(project, dataset)
@@ -60,6 +60,9 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
 
 def _delivered_after(project: Project, dataset: Fact, quarantine: Fact) -> list[str]:
     """Paths whose rows in this dataset come from a delivery that was taken in after the window was found broken."""
-    deliveries = [project.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+    from homeostat.flow.intake import MAIN
+
+    facts = [project.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+    deliveries = [fact for fact in facts if fact.body["table"] == MAIN]
     newest = {str(d.body["path"]): d.seq for d in sorted(deliveries, key=lambda d: d.seq) if d.body["status"] == "accepted"}
     return [path for path, seq in newest.items() if seq > quarantine.seq]

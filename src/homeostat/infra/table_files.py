@@ -42,7 +42,7 @@ class Delivery:
     table: DeltaTable | None
     key: str
     metadata: Mapping[str, str]
-    source: str
+    part: str
     version: int | None
     schema: dict[str, Any] = field(default_factory=dict)
     files: list[DataFile] = field(default_factory=list)
@@ -51,20 +51,16 @@ class Delivery:
         """Write the rows to a file of their own; all frames of a delivery have the same columns and types.
 
         Raises:
-            DataError: HS208, a column is missing or of another type than the table's, or a row is of another source.
+            DataError: HS208, a column is missing or of another type than the table's.
             ProjectError: HS602, the disk is full or the folder cannot be written.
         """
         import polars as pl
 
         if not self.schema:
             self.schema = self._fitting(frame)
-        if self.source:
-            strange = frame.filter(pl.col("_source").ne_missing(self.source))
-            if strange.height:
-                raise DataError("HS208", f"got rows from {strange['_source'].unique().to_list()[:3]}", place="column '_source'")
         if not frame.height:
             return
-        name = f"{_folder_of(self.source)}/{_digest(self.key)}-{len(self.files):05d}.parquet"
+        name = f"{_folder_of(self.part)}/{_digest(self.key)}-{len(self.files):05d}.parquet"
         path = self.folder / name
         self.files.append(DataFile(name, frame.height))  # before it is written: a half-written file is discarded too
         try:
@@ -74,8 +70,8 @@ class Delivery:
         except (OSError, pl.exceptions.PolarsError) as error:
             raise fault(error, self.folder.name) from error
 
-    def commit(self, replacing: Iterable[str] = ()) -> int:
-        """Make the rows visible, and in the same commit remove what the table has of these sources; return the version.
+    def commit(self, replacing: Iterable[str] | None = ()) -> int:
+        """Make the rows visible, and in the same commit remove what the table has of these parts (None: of all); return the version.
 
         Raises:
             ProjectError: HS602, the folder cannot be written.
@@ -83,7 +79,7 @@ class Delivery:
         from deltalake.exceptions import DeltaError
 
         try:
-            self.version = self._commit(list(replacing))
+            self.version = self._commit(replacing)
         except (DeltaError, OSError) as error:
             raise fault(error, self.folder.name) from error
         self.files = []
@@ -96,7 +92,7 @@ class Delivery:
                 (self.folder / file.name).unlink()
         self.files = []
 
-    def _commit(self, replacing: list[str]) -> int:
+    def _commit(self, replacing: Iterable[str] | None) -> int:
         from deltalake import CommitProperties, DeltaTable, Transaction
         from deltalake.transaction import create_table_with_add_actions
 
@@ -128,12 +124,12 @@ class Delivery:
         now = int(time.time() * 1e3)
         return [AddAction(file.name, file.bytes, {}, now, True, json.dumps({"numRecords": file.rows})) for file in self.files]
 
-    def _removes(self, table: DeltaTable, sources: list[str]) -> list[RemoveAction]:
+    def _removes(self, table: DeltaTable, parts: Iterable[str] | None) -> list[RemoveAction]:
         from deltalake.transaction import RemoveAction
 
         now = int(time.time() * 1e3)
-        live = [str(path) for path in table.get_add_actions(flatten=True)["path"].to_pylist()] if sources else []
-        folders = tuple(f"{_folder_of(source)}/" for source in sources)
+        folders = ("",) if parts is None else tuple(f"{_folder_of(part)}/" for part in parts)
+        live = [str(path) for path in table.get_add_actions(flatten=True)["path"].to_pylist()] if folders else []
         return [RemoveAction(path, True, now) for path in live if path.startswith(folders)]
 
     def _extend(self, table: DeltaTable) -> None:
@@ -196,8 +192,8 @@ def _delta_schema(schema: Mapping[str, Any]) -> Any:
     return Schema.from_arrow(pl.Schema(schema))
 
 
-def _folder_of(source: str) -> str:
-    return _digest(source) if source else "rows"
+def _folder_of(part: str) -> str:
+    return _digest(part) if part else "rows"
 
 
 def _digest(text: str) -> str:

@@ -2,7 +2,7 @@
 
 A write puts its rows into Parquet files of its own, batch by batch, and then commits them with one entry in the table's log. Until
 that entry is there nobody sees the files; a writer that dies leaves files that the next write of the same key writes over. The rows of
-one source lie in one folder of the table, so replacing them is an entry in the log too, and no other file is touched.
+one part, such as a source, lie in one folder of the table, so replacing them is an entry in the log too, and no other file is touched.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Table:
         return delivery.version
 
     @contextmanager
-    def delivery(self, key: str, metadata: Mapping[str, str], source: str = "") -> Iterator[Delivery]:
+    def delivery(self, key: str, metadata: Mapping[str, str], part: str = "") -> Iterator[Delivery]:
         """A write in batches: ``write`` frames, then ``commit`` once; left without a commit, nothing of it stays.
 
         No other write of this table goes on at the same time: one waits for the other.
@@ -77,7 +77,7 @@ class Table:
         Args:
             key: names this write for ever; ``Delivery.version`` is set from the start when the table has it already.
             metadata: what else the commit should say.
-            source: the rows' source, whose rows can then be replaced as a whole.
+            part: what the rows are a part of, such as their source; a later commit can replace a part as a whole.
 
         Raises:
             ProjectError: HS602, the folder cannot be written.
@@ -85,7 +85,7 @@ class Table:
         with self._alone():
             table = self._open() if self.exists() else None
             there = table is not None and table.transaction_version(key) is not None
-            delivery = Delivery(self.path, table, key, metadata, source, self._version_of(key) if there else None)
+            delivery = Delivery(self.path, table, key, metadata, part, self._version_of(key) if there else None)
             try:
                 yield delivery
             finally:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 KINDS = (
     "charter",
     "delivery",
+    "repair",
     "dataset",
     "candidate",
     "evaluation",

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "init": "Write a commented charter inferred from data.",
     "check": "Validate the charter and say whether the goal is feasible.",
     "ingest": "Read the source, check the contract, commit a dataset version.",
+    "data": "List, compare and write out dataset versions.",
+    "quarantine": "List, write out and take in again the rows that did not pass.",
     "profile": "Show what the data looks like, column by column.",
     "train": "Search for the best model under the budget.",
     "evaluate": "Judge the candidate on the sealed holdout.",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def _profile(project: Path) -> Answer:
     from homeostat.dataops.profile import profile_columns
-    from homeostat.flow.ingest import read_dataset
+    from homeostat.flow.datasets import read_dataset
     from homeostat.flow.project import open_project
 
     with open_project(project) as opened:
