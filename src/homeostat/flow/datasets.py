@@ -178,8 +178,8 @@ def source_changes(old: Fact | None, new: Fact) -> dict[str, list[str]]:
 def diff(project: Project, old: Fact, new: Fact) -> dict[str, Any]:
     """How two dataset versions differ: columns, sources, and rows, told apart by where they came from (``_source`` and ``_line``).
 
-    ``rows`` counts those only in the old one, only in the new one, and in both with other values; ``columns`` counts, for these, the rows in
-    which each column differs. A null differs from a value and equals a null.
+    ``rows`` counts those only in the old one, only in the new one, and in both with other values; ``columns`` counts, for these, the
+    rows in which each column differs. A null differs from a value and equals a null.
     """
     import polars as pl
 
