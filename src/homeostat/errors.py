@@ -39,6 +39,8 @@ CODES: dict[str, str] = {
     "HS208": "the data's schema changed in a breaking way",
     "HS209": "a file of this kind cannot be read",
     "HS210": "labels cannot be joined to predictions",
+    "HS211": "a table the contract looks into was not given",
+    "HS212": "an SQL rule of the contract fails on the rows",
     "HS301": "the target has one class or one value only",
     "HS302": "too few rows to split, train and judge",
     "HS303": "no trial succeeded within the budget",
