@@ -41,6 +41,8 @@ CODES: dict[str, str] = {
     "HS210": "labels cannot be joined to predictions",
     "HS220": "the rows as a whole break the contract; no dataset version was made",
     "HS221": "a row given as mended is not in quarantine, or comes twice",
+    "HS211": "a table the contract looks into was not given",
+    "HS212": "an SQL rule of the contract fails on the rows",
     "HS301": "the target has one class or one value only",
     "HS302": "too few rows to split, train and judge",
     "HS303": "no trial succeeded within the budget",

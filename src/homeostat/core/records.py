@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -27,17 +27,39 @@ class SourceFile:
     rows: int
 
 
+Severity = Literal["warn", "reject", "quarantine", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule about a whole delivery that does not hold: what was measured and what is allowed.
+
+    ``value`` is None when there was nothing to measure: a rule that cannot be answered does not hold.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    value: float | str | None
+    limit: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ContractReport:
     """The outcome of a contract on a frame: ``good.height + quarantined.height`` is the number of rows that came in.
 
     ``quarantined`` keeps every column and adds ``_rules`` (list of rule names) and ``_reasons`` (one text).
-    ``failures`` counts failing rows per rule.
+    ``failures`` counts failing rows per rule, ``warnings`` the same for rules that only warn: their rows are good.
+    ``severities`` has the severity of each rule in ``failures``. ``breaches`` are the rules about the whole delivery that do not hold;
+    a report on one batch has none.
     """
 
     good: pl.DataFrame
     quarantined: pl.DataFrame
     failures: Mapping[str, int]
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -48,6 +70,18 @@ class ContractReport:
     def broken_share(self) -> float:
         """Share of rows that were quarantined; 0 when no row came in."""
         return self.quarantined.height / self.rows if self.rows else 0.0
+
+    @property
+    def rejected(self) -> pl.Series:
+        """One boolean per row of ``quarantined``: True where a rule says that the row is never taken in, so no repair can help."""
+        final = [rule for rule, severity in self.severities.items() if severity == "reject"]
+        return self.quarantined["_rules"].list.set_intersection(final).list.len() > 0
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The broken rules for which the whole delivery must be refused, whatever the share of bad rows."""
+        rows = [rule for rule, severity in self.severities.items() if severity == "stop"]
+        return (*rows, *(breach.rule for breach in self.breaches if breach.severity == "stop"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from homeostat.dataops.inference import infer_contract
-from homeostat.dataops.odcs import dump_contract, parse_contract
+from homeostat.dataops.odcs import dump_contract
+from homeostat.dataops.odcs_read import parse_contract
 from homeostat.dataops.rules import ColumnRule, Contract
 
 __all__ = ["ColumnRule", "Contract", "dump_contract", "infer_contract", "parse_contract"]
