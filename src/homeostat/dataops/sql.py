@@ -116,10 +116,9 @@ class Queries:
             self._expose(self._pending)
         for rule in self._rules:
             try:
-                found = self._connection.execute(_filled(rule)).fetchmany(_SHOWN + 1)
+                breach = _judged(rule, self._connection)
             except duckdb.Error as error:
                 raise cannot_run(rule.name, rule.sql, error) from error
-            breach = _judged(rule, found, self._connection)
             if breach:
                 yield breach
 
@@ -211,7 +210,8 @@ def _filled(rule: QueryRule) -> str:
 
 def _tree(connection: Any, sql: str) -> dict[str, Any]:
     """The SELECT as DuckDB parses it."""
-    found: dict[str, Any] = json.loads(connection.execute("SELECT json_serialize_sql(?)", [_OBJECT.sub(DATA, sql)]).fetchone()[0])
+    [(text,)] = connection.execute("SELECT json_serialize_sql(?)", [_OBJECT.sub(DATA, sql)]).fetchall()
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
@@ -247,15 +247,17 @@ def _columns_read(contract: Contract) -> list[str]:
     return [name for name in contract.schema() if name.lower() in names] or list(contract.schema())[:1]
 
 
-def _judged(rule: QueryRule, found: list[tuple[Any, ...]], connection: Any) -> Breach | None:
+def _judged(rule: QueryRule, connection: Any) -> Breach | None:
+    sql = _filled(rule)
     if rule.limits is None:
-        if not found:
+        [(count,)] = connection.execute(f"SELECT count(*) FROM ({sql}) AS found").fetchall()
+        if not count:
             return None
-        count = connection.execute(f"SELECT count(*) FROM ({_filled(rule)}) AS found").fetchone()[0]
-        first = ", ".join(str(row[0] if len(row) == 1 else row) for row in found[:_SHOWN])
-        more = ", ..." if count > _SHOWN else ""
-        return Breach(rule.name, rule.severity, f"{rule.name}: got {count} rows ({first}{more}), allowed: none", float(count), "no rows")
+        rows = connection.execute(f"SELECT * FROM ({sql}) AS found LIMIT {_SHOWN}").fetchall()
+        first = ", ".join(str(row[0] if len(row) == 1 else row) for row in rows) + (", ..." if count > _SHOWN else "")
+        return Breach(rule.name, rule.severity, f"{rule.name}: got {count} rows ({first}), allowed: none", float(count), "no rows")
     words = rule.limits.words()
+    found = connection.execute(f"SELECT * FROM ({sql}) AS found LIMIT 2").fetchall()
     value = found[0][0] if len(found) == 1 else None
     if value is None:
         got = "no value" if len(found) < 2 else "more than one row"
