@@ -23,6 +23,7 @@ DATA = "data"
 _OBJECT = re.compile(r"\$?\{(object|table)\}")
 _ELEMENTWISE = {"Alias", "BinaryExpr", "Cast", "Column", "Function", "Literal", "Ternary"}
 _ACROSS_ROWS = {"Shift", "Range", "Rank", "CumSum", "Diff", "Reverse", "Unique"}
+_NUMBER = re.compile(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL")
 _SHOWN = 3
 
 
@@ -89,10 +90,10 @@ class Queries:
     def __init__(self, contract: Contract, references: Mapping[str, pl.DataFrame], spill: Path | None) -> None:
         self._rules = contract.queries
         self._names = dict.fromkeys((DATA, contract.table_name))
-        self._columns = _columns_read(contract)
         self._pending: pl.DataFrame | None = None
         self._kept = False
         self._connection = _connect(spill)
+        self._columns = _columns_read(self._connection, contract)
         self._others = {name: frame for name, frame in references.items() if name not in self._names}
         for name, frame in self._others.items():
             _register(self._connection, name, frame)
@@ -143,40 +144,52 @@ class Queries:
                 _register(self._connection, name, frame)
 
 
-def check_query(rule: QueryRule, contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> None:
-    """Try a SELECT on tables without rows. ``references`` is None when the other tables are not known yet: then it must only parse.
+def query_problems(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> Iterator[tuple[str, str]]:
+    """Try the SELECTs on tables without rows: each rule that is wrong, and in words why.
+
+    ``references`` is None when the other tables are not known yet: then a SELECT that reads one must only parse.
 
     Raises:
-        ValueError: the text says what is wrong with the SQL, and which columns there are.
-        DataError: HS211, it reads a table that was not given.
+        DataError: HS211, one reads a table that was not given.
     """
-    import duckdb
-
-    columns = f"the columns are {', '.join(contract.schema())}"
+    if not contract.queries:
+        return
     connection = _connect(None)
-    tree = _tree(connection, rule.sql)
-    if tree.get("error"):
-        raise ValueError(f"got {rule.sql!r}: {tree['error_message']}; one SELECT is allowed")
-    if len(tree["statements"]) != 1:
-        raise ValueError(f"got {len(tree['statements'])} statements; one SELECT is allowed")
-    own = {DATA, contract.table_name}
+    own = dict.fromkeys((DATA, contract.table_name))
     for name in own:
         _register(connection, name, typed_rows(contract))
-    others = sorted(_tables(tree) - {name.lower() for name in own})
     given = {name.lower(): name for name in references or {}}
-    if others and references is None:
-        return
-    for name in others:
-        if name not in given:
-            raise not_given(rule.name, name, references or {})
-        _register(connection, given[name], (references or {})[given[name]].clear())
+    for rule in contract.queries:
+        tree = _tree(connection, rule.sql)
+        if tree.get("error"):
+            yield rule.name, f"got {rule.sql!r}: {tree['error_message']}; one SELECT is allowed"
+            continue
+        if len(tree["statements"]) != 1:
+            yield rule.name, f"got {len(tree['statements'])} statements; one SELECT is allowed"
+            continue
+        others = sorted(_tables(tree) - {name.lower() for name in own})
+        if others and references is None:
+            continue
+        for name in others:
+            if name not in given:
+                raise not_given(rule.name, name, references or {})
+            _register(connection, given[name], (references or {})[given[name]].clear())
+        problem = _shape_problem(connection, rule)
+        if problem:
+            yield rule.name, f"got {rule.sql!r}{problem}; the columns are {', '.join(contract.schema())}"
+
+
+def _shape_problem(connection: Any, rule: QueryRule) -> str:
+    """What is wrong with a SELECT's names or result; nothing when it is right."""
+    import duckdb
+
     try:
-        shape = connection.execute(f"DESCRIBE {_filled(rule)}").fetchall()
+        types = [str(row[1]) for row in connection.execute(f"DESCRIBE {_filled(rule)}").fetchall()]
     except duckdb.Error as error:
-        raise ValueError(f"got {rule.sql!r}: {_first_line(error)}; {columns}") from error
-    types = [str(row[1]) for row in shape]
-    if rule.limits is not None and (len(types) != 1 or not re.match(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL", types[0])):
-        raise ValueError(f"got {rule.sql!r}, which gives {', '.join(types)}; a SELECT of one number (or boolean) is allowed")
+        return f": {_first_line(error)}"
+    if rule.limits is None or (len(types) == 1 and _NUMBER.match(types[0])):
+        return ""
+    return f", which gives {', '.join(types)}; a SELECT of one number (or boolean) is allowed"
 
 
 def _connect(spill: Path | None) -> Any:
@@ -232,9 +245,8 @@ def _tables(tree: dict[str, Any]) -> set[str]:
     return {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"} - defined
 
 
-def _columns_read(contract: Contract) -> list[str]:
+def _columns_read(connection: Any, contract: Contract) -> list[str]:
     """The delivery's columns that the SELECTs can touch: all of them where one says ``*``, joins naturally or names a table as a value."""
-    connection = _connect(None)
     names: set[str] = set()
     for rule in contract.queries:
         nodes = list(_nodes(_tree(connection, rule.sql)))

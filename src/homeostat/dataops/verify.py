@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from homeostat.core.records import Severity
 from homeostat.dataops.rules import CHECKS, MEASURES, Limits, UniqueKey
-from homeostat.dataops.sql import check_query, row_flag
+from homeostat.dataops.sql import query_problems, row_flag
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ def verify(contract: Contract, place: str, references: Mapping[str, pl.DataFrame
 
 def _problems(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> Iterator[tuple[str, str]]:
     columns = {column.name: column for column in contract.columns}
+    for name in (contract.table_name, *columns):
+        if not name or "\0" in name:
+            yield name, f"got the name {name!r}; a text without the character NUL is allowed"  # Arrow ends a name there
     for column in contract.columns:
         for problem in _column(column):
             yield column.name, problem
@@ -81,13 +84,10 @@ def _sql(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> I
     for query in contract.queries:
         if twice:
             yield query.name, f"got a query over columns whose names differ only in capitals ({twice!r}); SQL cannot tell them apart"
-        try:
-            check_query(query, contract, references)
-        except ValueError as error:
-            yield query.name, str(error)
         if query.limits is not None:
             for problem in _limits(query.limits):
                 yield query.name, problem
+    yield from query_problems(contract, references)
 
 
 def _column(column: ColumnRule) -> Iterator[str]:
