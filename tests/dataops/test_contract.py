@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -15,7 +15,6 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from homeostat.core.records import Severity
 from homeostat.dataops.contract import (
     ColumnRule,
     Contract,
@@ -31,6 +30,9 @@ from homeostat.dataops.contract import (
 )
 from homeostat.dataops.verify import verify
 from homeostat.errors import DataError
+
+if TYPE_CHECKING:
+    from homeostat.core.records import Severity
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12)
 NUMBERS = st.one_of(st.none(), st.integers(-(2**62), 2**62), st.floats(-1e18, 1e18))
@@ -51,7 +53,9 @@ def rules(draw: st.DrawFn) -> ColumnRule:
     low, high = draw(bounds.get(kind, st.none())), draw(bounds.get(kind, st.none()))
     if low is not None and high is not None and low > high:
         low, high = high, low
-    limits = dict(zip(draw(st.sampled_from([("minimum", "maximum"), ("above", "maximum"), ("minimum", "below")])), (low, high), strict=True))
+    limits = dict(
+        zip(draw(st.sampled_from([("minimum", "maximum"), ("above", "maximum"), ("minimum", "below")])), (low, high), strict=True)
+    )
     if low is not None and high is not None and low == high:
         limits = {"minimum": low, "maximum": high}
     values = {
@@ -100,13 +104,14 @@ def statistics_of(draw: st.DrawFn) -> Statistic:
 @st.composite
 def contracts(draw: st.DrawFn) -> Contract:
     """Contracts with every kind of rule; names may be anything."""
-    extra = draw(st.lists(rules(), max_size=3, unique_by=lambda rule: rule.name.lower()).filter(lambda c: not {r.name.lower() for r in c} & {*OWN}))
+    extra = draw(
+        st.lists(rules(), max_size=3, unique_by=lambda rule: rule.name.lower()).filter(lambda c: not {r.name.lower() for r in c} & {*OWN})
+    )
     sql = st.sampled_from(["n < i", "s LIKE 'a%' OR n IS NULL", "at > TIMESTAMP '2024-01-01' AND s <> 'it''s'"])
     queries = st.sampled_from(["SELECT avg(n) FROM {object}", "SELECT count(*) FROM data WHERE i > 3", "SELECT max(i) FROM elsewhere"])
     own = st.lists(st.sampled_from([*OWN, *(rule.name for rule in extra)]), min_size=2, max_size=3, unique=True).map(tuple)
-    references = []
-    for columns in draw(st.lists(own, max_size=2)):
-        references.append(ForeignKey(columns, draw(NAMES), tuple(draw(NAMES) for _ in columns), draw(SEVERITIES)))
+    sources = draw(st.lists(own, max_size=2))
+    references = [ForeignKey(columns, draw(NAMES), tuple(draw(NAMES) for _ in columns), draw(SEVERITIES)) for columns in sources]
     within = st.timedeltas(timedelta(0), timedelta(days=9_999))
     contract = Contract(
         draw(NAMES),

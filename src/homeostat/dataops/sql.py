@@ -1,4 +1,4 @@
-"""SQL in contracts: conditions on rows as Polars expressions, and SELECTs over a delivery in DuckDB. Wrong SQL is found before any row is."""
+"""SQL in contracts: conditions on rows in Polars, SELECTs over a delivery in DuckDB. SQL that is wrong is found before any row is read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from homeostat.dataops.rules import Contract, QueryRule, RowRule
 
 DATA = "data"
+_BATCH, _KEPT = "a batch:", "all batches:"  # no table of a project is called so
 _OBJECT = re.compile(r"\$?\{(object|table)\}")
 _ELEMENTWISE = {"Alias", "BinaryExpr", "Cast", "Column", "Function", "Literal", "Ternary"}
+_LEAVES = {"Column", "Literal", "dtype", "options", "op", "function"}
 _ACROSS_ROWS = {"Shift", "Range", "Rank", "CumSum", "Diff", "Reverse", "Unique"}
 _NUMBER = re.compile(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL")
 _SHOWN = 3
@@ -59,26 +61,14 @@ def row_flag(rule: RowRule, contract: Contract) -> Flag:
 
 def _across_rows(node: Any) -> str:
     """The first part of an expression that is not computed row by row, or nothing."""
-    if isinstance(node, str):
-        return node if node == "Len" else ""
     if isinstance(node, list):
         return next((found for part in node if (found := _across_rows(part))), "")
     if not isinstance(node, dict):
-        return ""
-    for kind, body in node.items():
-        if kind in ("Column", "Literal", "dtype", "options", "op"):
-            continue
-        if kind == "function":
-            name = body if isinstance(body, str) else next(iter(body))
-            if name in _ACROSS_ROWS:
-                return str(name)
-            continue
-        if kind[0].isupper() and kind not in _ELEMENTWISE:
-            return str(kind)
-        found = _across_rows(body)
-        if found:
-            return found
-    return ""
+        return "Len" if node == "Len" else ""
+    function = node.get("function", "")
+    name = function if isinstance(function, str) else next(iter(function))
+    strange = [name] if name in _ACROSS_ROWS else [kind for kind in node if kind[0].isupper() and kind not in _ELEMENTWISE]
+    return str(strange[0]) if strange else _across_rows([body for kind, body in node.items() if kind not in _LEAVES])
 
 
 class Queries:
@@ -127,15 +117,15 @@ class Queries:
         """Move the last batch into DuckDB's own table: a delivery of one batch never needs to be copied."""
         if self._pending is None:
             return
-        _register(self._connection, "_batch", self._pending)
+        _register(self._connection, _BATCH, self._pending)
         if self._kept:
-            self._connection.execute("INSERT INTO _kept SELECT * FROM _batch")
+            self._connection.execute(f'INSERT INTO "{_KEPT}" FROM "{_BATCH}"')
         else:
-            self._connection.execute("CREATE TABLE _kept AS SELECT * FROM _batch")
+            self._connection.execute(f'CREATE TABLE "{_KEPT}" AS FROM "{_BATCH}"')
             for name in self._names:
-                self._connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT * FROM _kept")
+                self._connection.execute(f'CREATE VIEW {quoted(name)} AS FROM "{_KEPT}"')
             self._kept = True
-        self._connection.unregister("_batch")
+        self._connection.unregister(_BATCH)
         self._pending = None
 
     def _expose(self, frame: pl.DataFrame | None) -> None:
@@ -262,14 +252,14 @@ def _columns_read(connection: Any, contract: Contract) -> list[str]:
 def _judged(rule: QueryRule, connection: Any) -> Breach | None:
     sql = _filled(rule)
     if rule.limits is None:
-        [(count,)] = connection.execute(f"SELECT count(*) FROM ({sql}) AS found").fetchall()
+        [(count,)] = connection.execute(f"FROM ({sql}) AS found SELECT count(*)").fetchall()
         if not count:
             return None
-        rows = connection.execute(f"SELECT * FROM ({sql}) AS found LIMIT {_SHOWN}").fetchall()
+        rows = connection.execute(f"FROM ({sql}) AS found LIMIT {_SHOWN}").fetchall()
         first = ", ".join(str(row[0] if len(row) == 1 else row) for row in rows) + (", ..." if count > _SHOWN else "")
         return Breach(rule.name, rule.severity, f"{rule.name}: got {count} rows ({first}), allowed: none", float(count), "no rows")
     words = rule.limits.words()
-    found = connection.execute(f"SELECT * FROM ({sql}) AS found LIMIT 2").fetchall()
+    found = connection.execute(f"FROM ({sql}) AS found LIMIT 2").fetchall()
     value = found[0][0] if len(found) == 1 else None
     if value is None:
         got = "no value" if len(found) < 2 else "more than one row"
