@@ -61,10 +61,10 @@ def check(
 class Checker:
     """``check`` for a delivery that comes in batches: any cutting of its rows gives the same good rows, quarantined rows and breaches.
 
-    Memory, beside one batch: for each unique column and key the keys so far (``seen.Seen``: 8 bytes a row for numbers and times, 16 for texts
-    and keys of several columns); the distinct keys of referenced tables; one block of 65,536 rows of the columns whose mean, deviation or
-    correlation is limited; and for queries the columns they name (``sql.Queries``), which go to the folder ``spill`` when one is given and
-    memory gets short. A contract without unique rules and queries is checked in the memory of one batch.
+    Memory, beside one batch: for each unique column and key the keys so far (``seen.Seen``: 8 bytes a row for numbers and times, 16 for
+    texts and keys of several columns); the distinct keys of referenced tables; one block of 65,536 rows of the columns whose mean,
+    deviation or correlation is limited; and for queries the columns they name (``sql.Queries``), which go to the folder ``spill`` when one
+    is given and memory gets short. A contract without unique rules and queries is checked in the memory of one batch.
 
     Args:
         contract: what the delivery must be.
@@ -145,7 +145,9 @@ def check_values(frame: pl.DataFrame, contract: Contract, columns: Collection[st
     """
     here = [rule for rule in contract.columns if rule.name in columns and rule.name in frame.columns]
     values = read_values(frame, here)
-    return _split(frame, frame.with_columns(values[rule.name] for rule in here), values, [f for rule in here for f in column_flags(rule, values)])
+    return _split(
+        frame, frame.with_columns(values[rule.name] for rule in here), values, [f for rule in here for f in column_flags(rule, values)]
+    )
 
 
 def _columns_here(frame: pl.DataFrame, contract: Contract) -> list[ColumnRule]:

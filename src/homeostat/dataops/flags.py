@@ -72,7 +72,9 @@ def column_flags(column: ColumnRule, values: pl.DataFrame) -> Iterator[Flag]:
         yield _flag(column, "required", ~there, "a value")
     if column.bounds:
         outside = pl.any_horizontal(_beyond(column, field, bound) for field, bound in column.bounds)
-        yield _flag(column, "range", outside & value.is_finite() if raw is not None and column.kind == "number" else outside, _range(column))
+        yield _flag(
+            column, "range", outside & value.is_finite() if raw is not None and column.kind == "number" else outside, _range(column)
+        )
     if column.shortest is not None or column.longest is not None:
         length = value.str.len_chars()
         limits = [length < column.shortest] if column.shortest is not None else []
@@ -94,7 +96,7 @@ def _not_nan_text(column: ColumnRule, raw: DataType) -> pl.Expr:
 
     if column.kind in ("number", "integer") and raw in (pl.String, pl.Categorical, pl.Enum):
         return pl.col(RAW + column.name).cast(pl.String).str.strip_chars().str.to_lowercase() != "nan"
-    return pl.lit(True)  # noqa: FBT003
+    return pl.lit(True)
 
 
 def _unreadable(column: ColumnRule, raw: DataType) -> pl.Expr:

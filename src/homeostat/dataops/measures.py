@@ -24,7 +24,7 @@ BLOCK = 65_536
 
 
 class Measures:
-    """What freshness and statistics rules need to know of the rows so far. Memory: a few numbers per rule, and at most one block of rows."""
+    """What freshness and statistics rules must know of the rows so far. Memory: a few numbers per rule, and at most one block of rows."""
 
     def __init__(self, contract: Contract, now: datetime | None) -> None:
         self._contract = contract
@@ -212,4 +212,4 @@ class _Moments:
 
     def _varies(self, squares: float, mean: float) -> bool:
         """Whether there is more to the differences than the rounding of the mean."""
-        return squares > self.n * (4 * np.finfo(np.float64).eps * mean) ** 2
+        return bool(squares > self.n * (4 * np.finfo(np.float64).eps * mean) ** 2)

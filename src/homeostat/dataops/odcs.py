@@ -1,19 +1,21 @@
 """A contract as text: Open Data Contract Standard (ODCS) v3.1.0, and where each of our rules stands in it.
 
-On a property: ``required``, ``unique``, ``logicalTypeOptions`` (minimum, exclusiveMinimum, minLength, pattern ...), and for allowed values the
-library metric ``invalidValues`` with ``mustBe: 0``.
+On a property: ``required``, ``unique``, ``logicalTypeOptions`` (minimum, exclusiveMinimum, minLength, pattern ...), and for allowed
+values the library metric ``invalidValues`` with ``mustBe: 0``.
 On the table: a unique key is the metric ``duplicateValues`` over several properties, the number of rows ``rowCount``, missing values
-``nullValues`` of the property, in rows or percent; a foreign key is a ``relationship``; a condition on rows is a ``sql`` query that counts the
-rows for which it is false, marked with the custom property ``form: row``; a query that must give no rows is one that counts them, marked
-``form: noRows``; any other query stands as it is, with the operators of the standard. Freshness is the service level ``latency`` of a column.
-What the standard has no metric for (mean, std, quantile, value_percent, correlation) is ``custom`` with the engine ``homeostat``.
-Two limits of one rule are two entries with one name, since an entry may have one operator; ``mustBeBetween`` has no limit within.
+``nullValues`` of the property, in rows or percent; a foreign key is a ``relationship``; a condition on rows is a ``sql`` query that
+counts the rows for which it is false, marked with the custom property ``form: row``; a query that must give no rows is one that counts
+them, marked ``form: noRows``; any other query stands as it is, with the operators of the standard. Freshness is the service level
+``latency`` of a column. What the standard has no metric for (mean, std, quantile, value_percent, correlation) is ``custom`` with the
+engine ``homeostat``. Two limits of one rule are two entries with one name, since an entry may have one operator; ``mustBeBetween``
+leaves out its ends.
 
 Severity: a quality entry's own ``severity``, one of warn, reject, quarantine, stop; read are also info and warning (warn), error (the
-default of the rule) and critical and fatal (stop). For the other clauses of a property, and for freshness, it stands in the custom property
-``severity``, by check or rule name; for a relationship in its custom property ``severity``. Default severities are not written.
+default of the rule), critical and fatal (stop). For the other clauses of a property, and for freshness, it stands in the custom
+property ``severity``, by check or rule name; for a relationship in its custom property ``severity``. Defaults are not written.
 
-Other custom properties: ``mayBeAbsent`` of a property; ``from`` and ``to`` of a relationship whose names the standard's notation cannot write.
+Other custom properties: ``mayBeAbsent`` of a property; ``from`` and ``to`` of a relationship with names that the standard's notation
+cannot write.
 
 Source: Bitol, Open Data Contract Standard v3.1.0, https://bitol-io.github.io/open-data-contract-standard/.
 """
@@ -26,10 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from homeostat.dataops.rules import Limits
-
 if TYPE_CHECKING:
-    from homeostat.dataops.rules import ColumnRule, Contract, ForeignKey, Freshness, QueryRule, RowRule, Statistic
+    from homeostat.dataops.rules import ColumnRule, Contract, ForeignKey, Freshness, Limits, QueryRule, RowRule, Statistic
 
 WRITTEN = "v3.1.0"
 MAY_BE_ABSENT = "mayBeAbsent"
@@ -108,7 +108,7 @@ def _property(column: ColumnRule, contract: Contract) -> dict[str, Any]:
     severities = {check: severity for check, severity in column.severities if check != "allowed" or column.allowed is None}
     custom = [_custom(SEVERITY, severities)] if severities else []
     if column.optional:
-        custom.append(_custom(MAY_BE_ABSENT, True))  # noqa: FBT003
+        custom.append(_custom(MAY_BE_ABSENT, True))
     if custom:
         written["customProperties"] = custom
     return written
@@ -129,12 +129,12 @@ def _table_quality(contract: Contract) -> list[list[dict[str, Any]]]:
 
 def row_query(condition: str) -> str:
     """The standard's form of a condition on rows: how many rows break it."""
-    return f"SELECT COUNT(*) FROM {{object}} WHERE NOT ({condition})"
+    return f"SELECT COUNT(*) FROM {{object}} WHERE NOT ({condition})"  # noqa: S608 - text for a file
 
 
 def count_query(sql: str) -> str:
     """The standard's form of a query that must give no rows: how many it gives."""
-    return f"SELECT COUNT(*) FROM ({sql}) AS found"
+    return f"SELECT COUNT(*) FROM ({sql}) AS found"  # noqa: S608 - text for a file
 
 
 def _condition(rule: RowRule) -> dict[str, Any]:
@@ -162,6 +162,7 @@ def _statistic(rule: Statistic) -> list[dict[str, Any]]:
 def _limited(entry: dict[str, Any], limits: Limits, rule: Statistic | QueryRule) -> list[dict[str, Any]]:
     """The entry once per operator that the limits need."""
     told = {name: getattr(limits, name) for name in OPERATORS if getattr(limits, name) is not None}
+    operators: list[dict[str, Any]]
     if set(told) == {"minimum", "maximum"} and limits.minimum == limits.maximum:
         operators = [{"mustBe": limits.minimum}]
     elif set(told) == {"above", "below"}:

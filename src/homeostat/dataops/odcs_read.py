@@ -30,7 +30,17 @@ _PROPERTY |= {"transformSourceObjects", "transformLogic", "transformDescription"
 _RELATIONSHIP = {"type", "from", "to", "customProperties"}
 _LENGTHS = ("minLength", "maxLength")
 _LATENCY = ("latency", "ly", "freshness")
-_UNIT_WORDS = {"days": "d", "day": "d", "hours": "h", "hour": "h", "hr": "h", "minutes": "min", "minute": "min", "seconds": "s", "second": "s"}
+_UNIT_WORDS = {
+    "days": "d",
+    "day": "d",
+    "hours": "h",
+    "hour": "h",
+    "hr": "h",
+    "minutes": "min",
+    "minute": "min",
+    "seconds": "s",
+    "second": "s",
+}
 _BITS = {"i8": 7, "i16": 15, "i32": 31, "i64": 63, "i128": 127, "u8": 8, "u16": 16, "u32": 32, "u64": 64, "u128": 128}
 
 
@@ -170,7 +180,7 @@ def _options(options: Any, kind: LogicalType, place: str, reader: Reader) -> tup
 
 def _tighten(found: dict[str, Any], low: int, high: int) -> None:
     """Limits no wider than those of a narrow integer type. 64 bits are as wide as an integer column itself."""
-    if -(2**63) < low and "above" not in found:
+    if low > -(2**63) and "above" not in found:
         found["minimum"] = max(low, found.get("minimum", low))
     if high < 2**63 - 1 and "below" not in found:
         found["maximum"] = min(high, found.get("maximum", high))
@@ -264,7 +274,9 @@ def _freshness(
             found.append(Freshness(column, timedelta(seconds=seconds), severities.get(f"{column}.fresh", "stop")))
     unused = [rule for rule in severities if rule not in [fresh.name for fresh in found]]
     if unused:
-        reader.refuse(f"schema[0].customProperties.{SEVERITY}", f"got the rule {unused[0]!r}; only freshness rules have their severity here")
+        reader.refuse(
+            f"schema[0].customProperties.{SEVERITY}", f"got the rule {unused[0]!r}; only freshness rules have their severity here"
+        )
     return tuple(found)
 
 

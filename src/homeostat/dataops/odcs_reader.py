@@ -82,7 +82,7 @@ class Reader:
         """A whole number of 0 or more, or nothing."""
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32):
             self.refuse(clause, f"got {shown(value)}; a whole number of 0 or more is allowed")
-        return cast("int | None", value)
+        return value
 
     def custom(self, entries: Any, clause: str) -> dict[str, Any]:
         """Custom properties by name, the last of each."""

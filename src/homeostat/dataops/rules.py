@@ -192,8 +192,8 @@ class QueryRule:
 
     Args:
         name: the rule's name.
-        sql: DuckDB SQL. The delivery is the table ``data`` (also the contract's table name, and ``{object}``); the other tables given to the
-            check stand under their own names.
+        sql: DuckDB SQL. The delivery is the table ``data`` (also the contract's table name, and ``{object}``); the other tables given to
+            the check stand under their own names.
         limits: where the single number (or boolean, true is 1) that it gives must lie; None when it must give no rows.
         severity: what happens when it does not hold.
     """
@@ -211,8 +211,8 @@ TableRule = UniqueKey | ForeignKey | RowRule | Freshness | Statistic | QueryRule
 class Contract:
     """A named, versioned agreement on a table. ``columns`` are in the order the curated table has them.
 
-    ``table`` is what the table is called, empty when that is the contract's own name. Table rules are kept in the order of their names, which
-    must differ.
+    ``table`` is what the table is called, empty when that is the contract's own name. Table rules are kept in the order of their names,
+    which must differ.
     """
 
     name: str
@@ -229,7 +229,7 @@ class Contract:
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", "" if self.table == self.name else self.table)
         for field in ("keys", "references", "conditions", "freshness", "statistics", "queries"):
-            object.__setattr__(self, field, tuple(sorted(getattr(self, field), key=lambda rule: rule.name)))
+            object.__setattr__(self, field, tuple(sorted(getattr(self, field), key=lambda rule: str(rule.name))))
 
     def schema(self) -> dict[str, str]:
         """Column names and logical types of the rows that pass."""
@@ -242,4 +242,9 @@ class Contract:
 
     def table_rules(self) -> Iterator[TableRule]:
         """All rules beyond single columns."""
-        yield from (*self.keys, *self.references, *self.conditions, *self.freshness, *self.statistics, *self.queries)
+        yield from self.keys
+        yield from self.references
+        yield from self.conditions
+        yield from self.freshness
+        yield from self.statistics
+        yield from self.queries

@@ -23,7 +23,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._runs = (_Runs(), _Runs())
-        self._last: pl.DataFrame | None = None  # remembered when another batch comes: a single batch needs no memory
+        self._last: tuple[Marks, pl.DataFrame] | None = None  # sorted in when another batch comes: a single one needs no memory
 
     def repeated(self, keys: pl.DataFrame) -> pl.Series | None:
         """True for each row of the next batch whose key came before; None when no row's did.
@@ -33,12 +33,10 @@ class Seen:
         """
         import polars as pl
 
-        if self._last is not None:
-            for seed in (0, 1) if _hashed(keys) else (0,):
-                self._runs[seed].add(_ordered(_marks(self._last, seed)))
-        self._last = keys
+        self._remember()
         marks = _marks(keys, 0)
         ordered = _ordered(marks)
+        self._last = (ordered, keys)
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         suspects = np.union1d(twice, ordered[self._runs[0].hold(ordered)])
         if not suspects.size:
@@ -52,6 +50,14 @@ class Seen:
         found = np.zeros(keys.height, dtype=np.bool_)
         found[at.arg_true().filter(again).to_numpy()] = True
         return pl.Series(found)
+
+    def _remember(self) -> None:
+        if self._last is None:
+            return
+        ordered, keys = self._last
+        self._runs[0].add(ordered)
+        if _hashed(keys):
+            self._runs[1].add(_ordered(_marks(keys, 1)))
 
 
 class _Runs:

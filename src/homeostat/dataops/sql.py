@@ -1,4 +1,4 @@
-"""SQL in contracts: conditions on rows as Polars expressions, and SELECTs over a delivery in DuckDB. Wrong SQL is found before any row is."""
+"""SQL in contracts: conditions on rows in Polars, SELECTs over a delivery in DuckDB. SQL that is wrong is found before any row is read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from homeostat.dataops.rules import Contract, QueryRule, RowRule
 
 DATA = "data"
+_BATCH, _KEPT = "a batch:", "all batches:"  # no table of a project is called so
 _OBJECT = re.compile(r"\$?\{(object|table)\}")
 _ELEMENTWISE = {"Alias", "BinaryExpr", "Cast", "Column", "Function", "Literal", "Ternary"}
+_LEAVES = {"Column", "Literal", "dtype", "options", "op", "function"}
 _ACROSS_ROWS = {"Shift", "Range", "Rank", "CumSum", "Diff", "Reverse", "Unique"}
+_NUMBER = re.compile(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL")
 _SHOWN = 3
 
 
@@ -58,26 +61,14 @@ def row_flag(rule: RowRule, contract: Contract) -> Flag:
 
 def _across_rows(node: Any) -> str:
     """The first part of an expression that is not computed row by row, or nothing."""
-    if isinstance(node, str):
-        return node if node == "Len" else ""
     if isinstance(node, list):
         return next((found for part in node if (found := _across_rows(part))), "")
     if not isinstance(node, dict):
-        return ""
-    for kind, body in node.items():
-        if kind in ("Column", "Literal", "dtype", "options", "op"):
-            continue
-        if kind == "function":
-            name = body if isinstance(body, str) else next(iter(body))
-            if name in _ACROSS_ROWS:
-                return str(name)
-            continue
-        if kind[0].isupper() and kind not in _ELEMENTWISE:
-            return str(kind)
-        found = _across_rows(body)
-        if found:
-            return found
-    return ""
+        return "Len" if node == "Len" else ""
+    function = node.get("function", "")
+    name = function if isinstance(function, str) else next(iter(function))
+    strange = [name] if name in _ACROSS_ROWS else [kind for kind in node if kind[0].isupper() and kind not in _ELEMENTWISE]
+    return str(strange[0]) if strange else _across_rows([body for kind, body in node.items() if kind not in _LEAVES])
 
 
 class Queries:
@@ -89,10 +80,10 @@ class Queries:
     def __init__(self, contract: Contract, references: Mapping[str, pl.DataFrame], spill: Path | None) -> None:
         self._rules = contract.queries
         self._names = dict.fromkeys((DATA, contract.table_name))
-        self._columns = _columns_read(contract)
         self._pending: pl.DataFrame | None = None
         self._kept = False
         self._connection = _connect(spill)
+        self._columns = _columns_read(self._connection, contract)
         self._others = {name: frame for name, frame in references.items() if name not in self._names}
         for name, frame in self._others.items():
             _register(self._connection, name, frame)
@@ -116,10 +107,9 @@ class Queries:
             self._expose(self._pending)
         for rule in self._rules:
             try:
-                found = self._connection.execute(_filled(rule)).fetchmany(_SHOWN + 1)
+                breach = _judged(rule, self._connection)
             except duckdb.Error as error:
                 raise cannot_run(rule.name, rule.sql, error) from error
-            breach = _judged(rule, found, self._connection)
             if breach:
                 yield breach
 
@@ -127,15 +117,15 @@ class Queries:
         """Move the last batch into DuckDB's own table: a delivery of one batch never needs to be copied."""
         if self._pending is None:
             return
-        _register(self._connection, "_batch", self._pending)
+        _register(self._connection, _BATCH, self._pending)
         if self._kept:
-            self._connection.execute("INSERT INTO _kept SELECT * FROM _batch")
+            self._connection.execute(f'INSERT INTO "{_KEPT}" FROM "{_BATCH}"')
         else:
-            self._connection.execute("CREATE TABLE _kept AS SELECT * FROM _batch")
+            self._connection.execute(f'CREATE TABLE "{_KEPT}" AS FROM "{_BATCH}"')
             for name in self._names:
-                self._connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT * FROM _kept")
+                self._connection.execute(f'CREATE VIEW {quoted(name)} AS FROM "{_KEPT}"')
             self._kept = True
-        self._connection.unregister("_batch")
+        self._connection.unregister(_BATCH)
         self._pending = None
 
     def _expose(self, frame: pl.DataFrame | None) -> None:
@@ -144,40 +134,52 @@ class Queries:
                 _register(self._connection, name, frame)
 
 
-def check_query(rule: QueryRule, contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> None:
-    """Try a SELECT on tables without rows. ``references`` is None when the other tables are not known yet: then it must only parse.
+def query_problems(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> Iterator[tuple[str, str]]:
+    """Try the SELECTs on tables without rows: each rule that is wrong, and in words why.
+
+    ``references`` is None when the other tables are not known yet: then a SELECT that reads one must only parse.
 
     Raises:
-        ValueError: the text says what is wrong with the SQL, and which columns there are.
-        DataError: HS211, it reads a table that was not given.
+        DataError: HS211, one reads a table that was not given.
     """
-    import duckdb
-
-    columns = f"the columns are {', '.join(contract.schema())}"
+    if not contract.queries:
+        return
     connection = _connect(None)
-    tree = _tree(connection, rule.sql)
-    if tree.get("error"):
-        raise ValueError(f"got {rule.sql!r}: {tree['error_message']}; one SELECT is allowed")
-    if len(tree["statements"]) != 1:
-        raise ValueError(f"got {len(tree['statements'])} statements; one SELECT is allowed")
-    own = {DATA, contract.table_name}
+    own = dict.fromkeys((DATA, contract.table_name))
     for name in own:
         _register(connection, name, typed_rows(contract))
-    others = sorted(_tables(tree) - {name.lower() for name in own})
     given = {name.lower(): name for name in references or {}}
-    if others and references is None:
-        return
-    for name in others:
-        if name not in given:
-            raise not_given(rule.name, name, references or {})
-        _register(connection, given[name], (references or {})[given[name]].clear())
+    for rule in contract.queries:
+        tree = _tree(connection, rule.sql)
+        if tree.get("error"):
+            yield rule.name, f"got {rule.sql!r}: {tree['error_message']}; one SELECT is allowed"
+            continue
+        if len(tree["statements"]) != 1:
+            yield rule.name, f"got {len(tree['statements'])} statements; one SELECT is allowed"
+            continue
+        others = sorted(_tables(tree) - {name.lower() for name in own})
+        if others and references is None:
+            continue
+        for name in others:
+            if name not in given:
+                raise not_given(rule.name, name, references or {})
+            _register(connection, given[name], (references or {})[given[name]].clear())
+        problem = _shape_problem(connection, rule)
+        if problem:
+            yield rule.name, f"got {rule.sql!r}{problem}; the columns are {', '.join(contract.schema())}"
+
+
+def _shape_problem(connection: Any, rule: QueryRule) -> str:
+    """What is wrong with a SELECT's names or result; nothing when it is right."""
+    import duckdb
+
     try:
-        shape = connection.execute(f"DESCRIBE {_filled(rule)}").fetchall()
+        types = [str(row[1]) for row in connection.execute(f"DESCRIBE {_filled(rule)}").fetchall()]
     except duckdb.Error as error:
-        raise ValueError(f"got {rule.sql!r}: {_first_line(error)}; {columns}") from error
-    types = [str(row[1]) for row in shape]
-    if rule.limits is not None and (len(types) != 1 or not re.match(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL", types[0])):
-        raise ValueError(f"got {rule.sql!r}, which gives {', '.join(types)}; a SELECT of one number (or boolean) is allowed")
+        return f": {_first_line(error)}"
+    if rule.limits is None or (len(types) == 1 and _NUMBER.match(types[0])):
+        return ""
+    return f", which gives {', '.join(types)}; a SELECT of one number (or boolean) is allowed"
 
 
 def _connect(spill: Path | None) -> Any:
@@ -211,7 +213,8 @@ def _filled(rule: QueryRule) -> str:
 
 def _tree(connection: Any, sql: str) -> dict[str, Any]:
     """The SELECT as DuckDB parses it."""
-    found: dict[str, Any] = json.loads(connection.execute("SELECT json_serialize_sql(?)", [_OBJECT.sub(DATA, sql)]).fetchone()[0])
+    [(text,)] = connection.execute("SELECT json_serialize_sql(?)", [_OBJECT.sub(DATA, sql)]).fetchall()
+    found: dict[str, Any] = json.loads(text)
     return found
 
 
@@ -232,9 +235,8 @@ def _tables(tree: dict[str, Any]) -> set[str]:
     return {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"} - defined
 
 
-def _columns_read(contract: Contract) -> list[str]:
+def _columns_read(connection: Any, contract: Contract) -> list[str]:
     """The delivery's columns that the SELECTs can touch: all of them where one says ``*``, joins naturally or names a table as a value."""
-    connection = _connect(None)
     names: set[str] = set()
     for rule in contract.queries:
         nodes = list(_nodes(_tree(connection, rule.sql)))
@@ -247,15 +249,17 @@ def _columns_read(contract: Contract) -> list[str]:
     return [name for name in contract.schema() if name.lower() in names] or list(contract.schema())[:1]
 
 
-def _judged(rule: QueryRule, found: list[tuple[Any, ...]], connection: Any) -> Breach | None:
+def _judged(rule: QueryRule, connection: Any) -> Breach | None:
+    sql = _filled(rule)
     if rule.limits is None:
-        if not found:
+        [(count,)] = connection.execute(f"FROM ({sql}) AS found SELECT count(*)").fetchall()
+        if not count:
             return None
-        count = connection.execute(f"SELECT count(*) FROM ({_filled(rule)}) AS found").fetchone()[0]
-        first = ", ".join(str(row[0] if len(row) == 1 else row) for row in found[:_SHOWN])
-        more = ", ..." if count > _SHOWN else ""
-        return Breach(rule.name, rule.severity, f"{rule.name}: got {count} rows ({first}{more}), allowed: none", float(count), "no rows")
+        rows = connection.execute(f"FROM ({sql}) AS found LIMIT {_SHOWN}").fetchall()
+        first = ", ".join(str(row[0] if len(row) == 1 else row) for row in rows) + (", ..." if count > _SHOWN else "")
+        return Breach(rule.name, rule.severity, f"{rule.name}: got {count} rows ({first}), allowed: none", float(count), "no rows")
     words = rule.limits.words()
+    found = connection.execute(f"FROM ({sql}) AS found LIMIT 2").fetchall()
     value = found[0][0] if len(found) == 1 else None
     if value is None:
         got = "no value" if len(found) < 2 else "more than one row"

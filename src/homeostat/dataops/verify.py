@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
+from homeostat.core.durations import LONGEST
 from homeostat.core.records import Severity
-from homeostat.dataops.rules import CHECKS, MEASURES, Limits, UniqueKey
-from homeostat.dataops.sql import check_query, row_flag
+from homeostat.dataops.rules import CHECKS, MEASURES, ForeignKey, Freshness, Limits, QueryRule, Statistic, UniqueKey
+from homeostat.dataops.sql import query_problems, row_flag
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core.casts import LogicalType
-    from homeostat.dataops.rules import Bound, ColumnRule, Contract, ForeignKey, Freshness, Statistic
+    from homeostat.dataops.rules import Bound, ColumnRule, Contract, TableRule
 
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 _NUMBERS = ("number", "integer")
@@ -41,53 +42,55 @@ def verify(contract: Contract, place: str, references: Mapping[str, pl.DataFrame
 
 def _problems(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> Iterator[tuple[str, str]]:
     columns = {column.name: column for column in contract.columns}
+    for name in (contract.table_name, *columns):
+        if not name or "\0" in name:
+            yield name, f"got the name {name!r}; a text without the character NUL is allowed"  # Arrow ends a name there
     for column in contract.columns:
-        for problem in _column(column):
-            yield column.name, problem
+        yield from ((column.name, problem) for problem in _column(column))
     names = [f"{column.name}.{check}" for column in contract.columns for check in CHECKS]
     for rule in contract.table_rules():
         if not rule.name or rule.name in names:
             yield rule.name, f"got the name {rule.name!r} a second time; each rule is allowed once, with a name of its own"
         names.append(rule.name)
-        if rule.severity not in SEVERITIES:
-            yield rule.name, f"got the severity {rule.severity!r}; allowed: {', '.join(SEVERITIES)}"
-        unknown = [name for name in _named(rule) if name not in columns]
-        if unknown:
-            yield rule.name, f"got the column {unknown[0]!r}; the columns are {', '.join(columns)}"
-    for key in (*contract.keys, *contract.references):
-        for problem in _key(key):
-            yield key.name, problem
-    for fresh in contract.freshness:
-        for problem in _fresh(fresh, columns[fresh.column]):
-            yield fresh.name, problem
-    for statistic in contract.statistics:
-        for problem in _statistic(statistic, columns):
-            yield statistic.name, problem
-    yield from _sql(contract, references)
-
-
-def _named(rule: Any) -> tuple[str, ...]:
-    return (rule.column,) if hasattr(rule, "column") else tuple(getattr(rule, "columns", ()))
-
-
-def _sql(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> Iterator[tuple[str, str]]:
-    folded = [column.name.lower() for column in contract.columns]
-    twice = next((column.name for i, column in enumerate(contract.columns) if column.name.lower() in folded[:i]), None)
+        yield from ((rule.name, problem) for problem in _table_rule(rule, columns))
     for condition in contract.conditions:
         try:
             row_flag(condition, contract)
         except ValueError as error:
             yield condition.name, str(error)
-    for query in contract.queries:
-        if twice:
-            yield query.name, f"got a query over columns whose names differ only in capitals ({twice!r}); SQL cannot tell them apart"
-        try:
-            check_query(query, contract, references)
-        except ValueError as error:
-            yield query.name, str(error)
-        if query.limits is not None:
-            for problem in _limits(query.limits):
-                yield query.name, problem
+    yield from _queries(contract, references)
+
+
+def _table_rule(rule: TableRule, columns: Mapping[str, ColumnRule]) -> Iterator[str]:
+    if rule.severity not in SEVERITIES:
+        yield f"got the severity {rule.severity!r}; allowed: {', '.join(SEVERITIES)}"
+    unknown = [name for name in _named(rule) if name not in columns]
+    if unknown:
+        yield f"got the column {unknown[0]!r}; the columns are {', '.join(columns)}"
+    elif isinstance(rule, UniqueKey | ForeignKey):
+        yield from _key(rule)
+    elif isinstance(rule, Freshness):
+        yield from _fresh(rule, columns[rule.column])
+    elif isinstance(rule, Statistic):
+        yield from _statistic(rule, columns)
+    elif isinstance(rule, QueryRule) and rule.limits is not None:
+        yield from _limits(rule.limits)
+
+
+def _queries(contract: Contract, references: Mapping[str, pl.DataFrame] | None) -> Iterator[tuple[str, str]]:
+    folded = [column.name.lower() for column in contract.columns]
+    twice = next((column.name for i, column in enumerate(contract.columns) if column.name.lower() in folded[:i]), None)
+    if contract.queries and twice:
+        problem = f"got a query over columns whose names differ only in capitals ({twice!r}); SQL cannot tell them apart"
+        yield contract.queries[0].name, problem
+    yield from query_problems(contract, references)
+
+
+def _named(rule: TableRule) -> tuple[str, ...]:
+    """The columns of the delivery that a rule names, outside SQL."""
+    if isinstance(rule, Freshness):
+        return (rule.column,)
+    return rule.columns if isinstance(rule, UniqueKey | ForeignKey | Statistic) else ()
 
 
 def _column(column: ColumnRule) -> Iterator[str]:
@@ -95,7 +98,7 @@ def _column(column: ColumnRule) -> Iterator[str]:
         if check not in CHECKS or severity not in SEVERITIES:
             yield f"got the severity {check}: {severity}; allowed are {', '.join(SEVERITIES)} for {', '.join(CHECKS)}"
         if check == "type" and severity == "warn":
-            yield "got the severity type: warn; a value that cannot be read has no place in the table: reject, quarantine or stop is allowed"
+            yield "got the severity type: warn; what cannot be read has no place in the table: reject, quarantine or stop is allowed"
     for field, bound in column.bounds:
         problem = bound_problem(bound, column.kind)
         if problem:
@@ -137,8 +140,8 @@ def _key(key: UniqueKey | ForeignKey) -> Iterator[str]:
 def _fresh(rule: Freshness, column: ColumnRule) -> Iterator[str]:
     if column.kind not in _TIMES:
         yield f"got the {column.kind} column {column.name!r}; a date or timestamp column is allowed"
-    if rule.within < timedelta(0):
-        yield f"got {rule.within}; a duration of 0 or more is allowed"
+    if not timedelta(0) <= rule.within <= LONGEST:
+        yield f"got {rule.within}; 0 to a hundred years is allowed"
 
 
 def _statistic(rule: Statistic, columns: Mapping[str, ColumnRule]) -> Iterator[str]:
