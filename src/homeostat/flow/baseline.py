@@ -179,8 +179,8 @@ def _seasonal(charter: Charter, classes: tuple[str, ...], seen: pl.DataFrame, as
 
     def keyed(frame: pl.DataFrame) -> pl.DataFrame:
         moment = pl.Series("_moment", np.round(seconds_of(frame, str(task.time)), 3), nan_to_null=True)
-        target = texts(frame[task.target]) if classes else frame[task.target].cast(pl.Float64)
-        return frame.select(same).with_columns(moment, target.alias("_answer"))
+        target = texts(frame[task.target]) if classes else frame[task.target].cast(pl.Float64).fill_nan(None)
+        return pl.DataFrame([*(frame[name] for name in same), moment, target.alias("_answer")])
 
     rows = [keyed(frame) for frame in (seen, asked)]
     known = pl.concat(rows, how="vertical_relaxed").drop_nulls(["_moment", "_answer"])
