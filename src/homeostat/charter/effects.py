@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from homeostat.charter.clauses import every_clause
 from homeostat.charter.revisions import content_of, text_of_value
 from homeostat.core.sections import Section
 
@@ -72,6 +71,12 @@ _BUDGET = {
     "seconds": Effect(5, "limit", "the search starts no trial after so long"),
     "trials": Effect(5, "limit", "the search starts no more trials than these"),
 }
+
+
+def _of_the_loop(effects: Mapping[str, Effect]) -> dict[str, Effect]:
+    return {name: Effect(10, effect.becomes, f"{effect.how}; when the loop retrains") for name, effect in effects.items()}
+
+
 _PROBLEM = {
     "statement": Effect(1, "record", _RECORD),
     "objective": Effect(1, "record", _RECORD),
@@ -201,8 +206,8 @@ _RUNNING = {
     "policy.responses.label_shift": Effect(10, "action", "what follows this diagnosis"),
     "policy.responses.concept_change": Effect(10, "action", "what follows this diagnosis"),
     "policy.cooldown": Effect(10, "limit", "no retraining sooner after the last one"),
-    **_below("policy.windows[]", _WINDOW),
-    **_below("policy.budget", _BUDGET),
+    **_below("policy.windows[]", _of_the_loop(_WINDOW)),
+    **_below("policy.budget", _of_the_loop(_BUDGET)),
     "store.ledger": Effect(11, "address", "where facts are kept; its password is neither recorded nor shown"),
     "store.engine": Effect(11, "address", "what runs the work"),
 }
@@ -228,12 +233,8 @@ def explain_effects(charter: Charter, *, everything: bool = False) -> tuple[Expl
 
     A clause of a section that is not there (no payoff, no joins) is told without a value.
     """
-    found: dict[str, list[Explained]] = {}
-    for pattern, clause, value, said in _walk(charter, content_of(charter)):
-        found.setdefault(pattern, []).append(Explained(clause, text_of_value(value), said, EFFECTS[pattern]))
-    told: list[Explained] = []
-    for pattern in every_clause():
-        told += found.get(pattern, [Explained(pattern, text_of_value(None), said=False, effect=EFFECTS[pattern])])
+    walked = _walk(charter, content_of(charter))
+    told = (Explained(clause, text_of_value(value), said, EFFECTS[pattern]) for pattern, clause, value, said in walked)
     return tuple(one for one in told if one.said or everything)
 
 
@@ -252,3 +253,6 @@ def _walk(section: Section, content: Mapping[str, Any], pattern: str = "", at: s
                 yield from _walk(one, told[key], f"{here[0]}.*.", f"{here[1]}.{key}.")
         elif here[0] in EFFECTS:
             yield (*here, told, name in section.model_fields_set)
+        else:  # a section or a list of sections that is not there
+            below = tuple(f"{here[0]}{mark}." for mark in ("", "[]", ".*"))
+            yield from ((clause, clause, None, False) for clause in EFFECTS if clause.startswith(below))

@@ -69,8 +69,8 @@ def flat(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 def text_of_value(value: Any) -> str:
     """A clause's value on one line; ``-`` for none.
 
-    >>> text_of_value(None), text_of_value(["a", "b"]), text_of_value(True), text_of_value(0.5), text_of_value([])
-    ('-', '[a, b]', 'true', '0.5', '-')
+    >>> text_of_value(None), text_of_value(["a", "b"]), text_of_value(True), text_of_value(0.5), text_of_value({"a": 1})
+    ('-', '[a, b]', 'true', '0.5', '{a: 1}')
     """
     if value is None or value in ([], {}):
         return ABSENT
@@ -78,4 +78,6 @@ def text_of_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return f"[{', '.join(text_of_value(inner) for inner in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {text_of_value(inner)}' for key, inner in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
