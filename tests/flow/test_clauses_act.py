@@ -6,6 +6,7 @@ A case returns the outcome under one value of its clause and under another; they
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
@@ -102,10 +103,8 @@ EVIDENCE = Evidence(
 
 def verdict(success: dict[str, Any], problem: dict[str, Any] | None = None) -> Any:
     """Each gate with its answer and its sentence."""
-    told = BIKE.problem.model_copy(update=problem or {})
-    found = judge(
-        EVIDENCE, sections.Success.model_validate({"metric": "mae", **success}), problem=sections.Problem.model_validate(told.model_dump())
-    )
+    told = sections.Problem.model_validate({**BIKE.problem.model_dump(), **(problem or {})})
+    found = judge(EVIDENCE, sections.Success.model_validate({"metric": "mae", **success}), problem=told)
     return [(one.gate, one.passed) for one in found.results]
 
 
@@ -119,7 +118,6 @@ P = RNG.random(400)
 CAME = (RNG.random(400) < P).astype(np.float64)
 BINARY = np.column_stack([1 - P, P])
 AMOUNT = RNG.uniform(1, 100, 400)
-NODES = sections.Payoff(true_positive=9, false_positive=-1)
 
 
 def binary_scores(value: dict[str, Any]) -> Any:
@@ -291,8 +289,6 @@ SAID = {
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory, _trained: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """What a version, its evaluation and its bundle carry, from the charter of ``trained`` and from one that says everything otherwise."""
-    import shutil
-
     folder = Path(shutil.copytree(_trained, tmp_path_factory.mktemp("said") / "bike"))
     with open_project(folder) as project:
         before = carried(project, project.ledger.find("version")[0])
@@ -353,12 +349,10 @@ def a_broken_row(world: World) -> Path:
     return world.founded
 
 
-def ingested(clause: str, value: Any) -> Callable[[World], Outcomes]:
+def ingested(clause: str, value: Any, also: dict[str, Any] | None = None) -> Callable[[World], Outcomes]:
     def case(world: World) -> Outcomes:
         folder = a_broken_row(world)
-        before = taken_in(folder, {})
-        import shutil
-
+        before = taken_in(folder, also or {})
         shutil.rmtree(folder / ".homeostat")
         return before, taken_in(folder, {clause: value})
 
@@ -489,7 +483,7 @@ def joined(entity: tuple[str, ...]) -> Any:
     from homeostat.monitoring.join import join_labels
 
     asked = HOURS.select("t", "hr").head(8)
-    return join_labels(asked, HOURS.select("t", "hr", "y").head(4), "y", entity).matched
+    return join_labels(asked, HOURS.select("t", "hr", "y").head(3), "y", entity).matched
 
 
 def metrics(name: str) -> Any:
@@ -574,7 +568,7 @@ CASES: dict[str, Callable[[], Outcomes] | Callable[[World], Outcomes]] = {
     "data.source": ingested("data.source", "elsewhere/"),
     "data.contract": ingested("data.contract", None),
     "data.delimiter": ingested("data.delimiter", ";"),
-    "data.null_values": ingested("data.null_values", ["", "NA"]),
+    "data.null_values": ingested("data.null_values", ["", "NA"], {"data.contract": None}),
     "data.max_quarantined": ingested("data.max_quarantined", 0.01),
     "privacy.never_use": lambda: (inputs({}), inputs({"privacy.never_use": ["code"]})),
     "preparation.types": lambda: (inputs({}), inputs({"preparation.types": {"code": "category"}})),
@@ -593,7 +587,7 @@ CASES: dict[str, Callable[[], Outcomes] | Callable[[World], Outcomes]] = {
     "deploy.max_body_mb": served("deploy.max_body_mb", 1),
     "deploy.max_rows": served("deploy.max_rows", 7),
     "monitor.window": lambda: (spans("day"), spans("week")),
-    "monitor.significance": lambda: (findings({"min_effect": 0.01}, 0.15), findings({"min_effect": 0.01, "significance": 1e-9}, 0.15)),
+    "monitor.significance": lambda: (findings({"min_effect": 0.01}, 0.3), findings({"min_effect": 0.01, "significance": 1e-12}, 0.3)),
     "monitor.min_effect": lambda: (findings({}), findings({"min_effect": 0.9})),
     "monitor.min_rows": lambda: (findings({}), findings({"min_rows": 301})),
     "monitor.min_labels": judged_stage("monitor.min_labels", 0.95),
