@@ -15,18 +15,29 @@ if TYPE_CHECKING:
 
 
 def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
-    """Every column the charter names, with the clause that names it; the target first."""
-    yield ("task", "target"), charter.task.target
-    if charter.task.time is not None:
-        yield ("task", "time"), charter.task.time
-    lists = {
+    """Every column of the main rows that the charter names, with the clause that names it; the target first.
+
+    A private column that is misspelt would go unprotected, so it must be there too; with further tables it may be one of theirs.
+    """
+    single: dict[Loc, str | None] = {
+        ("task", "target"): charter.task.target,
+        ("task", "time"): charter.task.time,
+        ("value", "amount"): charter.value.amount,
+        ("success", "baseline", "column"): charter.success.baseline.column,
+        ("preparation", "split", "group"): charter.preparation.split.group,
+    }
+    yield from ((loc, column) for loc, column in single.items() if column is not None)
+    lists: dict[Loc, tuple[str, ...]] = {
         ("task", "entity"): charter.task.entity,
         ("task", "leave_out"): charter.task.leave_out,
         ("success", "segments"): charter.success.segments,
     }
+    if not charter.data.tables:
+        lists |= {("privacy", name): getattr(charter.privacy, name) for name in type(charter.privacy).model_fields}
     for loc, columns in lists.items():
         yield from (((*loc, index), column) for index, column in enumerate(columns))
-    yield from ((("preparation", "types", column), column) for column in charter.preparation.types)
+    for name in ("types", "columns"):
+        yield from ((("preparation", name, column), column) for column in getattr(charter.preparation, name))
 
 
 def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "") -> None:

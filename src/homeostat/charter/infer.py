@@ -122,7 +122,8 @@ def _value(guess: TargetGuess) -> str:
     elif guess.task == "regression":
         example = "over: 1.0                  # cost of predicting one unit too much\n#   under: 2.0                 # ... too little"
     else:
-        return "# value: amounts of money are for binary and regression tasks\n"
+        a, b = (scalar(name) for name in guess.classes[:2])
+        example = f"costs: {{{a}: {{{a}: 0, {b}: 1}}, {b}: {{{a}: 5, {b}: 0}}}}  # of each class for each; costs[actual][predicted]"
     return f"""\
 # value:                      # what being right or wrong is worth: sets the decision threshold and the money scores
 #   currency: EUR

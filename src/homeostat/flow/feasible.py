@@ -46,6 +46,7 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:
     """The feasibility verdict for rows in memory."""
+    from homeostat.charter.effective import effective_task
     from homeostat.charter.feasibility import QuickEvidence, assess
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.learning.search import Stages, search
@@ -56,7 +57,7 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     from homeostat.stats.paired import paired_bootstrap
 
     charter = project.charter
-    task = charter.task
+    task = effective_task(charter)
     rows = frame.drop("_source", "_line", strict=False)
     try:
         parts = split(rows, task, charter.preparation)

@@ -85,14 +85,26 @@ class Project(AbstractContextManager["Project"]):
         return Table(self.state / "tables" / name)
 
     @cached_property
+    def charter_content(self) -> dict[str, object]:
+        """What the charter says, without passwords: what the ledger keeps of it."""
+        from homeostat.charter.revisions import content_of
+
+        return content_of(self.charter)
+
+    @cached_property
     def charter_digest(self) -> str:
         """Name of the charter's content."""
-        return digest(self.charter.model_dump(mode="json"))
+        return digest(self.charter_content)
 
     def charter_fact(self) -> Fact:
-        """The charter as it stands, in the ledger (recorded at its first use)."""
-        body = {"name": self.charter.name, "digest": self.charter_digest, "content": self.charter.model_dump(mode="json")}
-        return self.record("charter", self.charter_digest, body)
+        """The charter as it stands, in the ledger, recorded at its first use as the effect of the one before it."""
+        before = next(iter(self.ledger.find("charter", limit=1)), None)
+        if before is not None and before.body["digest"] == self.charter_digest:
+            return before
+        # A charter may go back to what it said before: that is a revision too, so its predecessor is part of its name.
+        key = f"{self.charter_digest}:{before.id}" if before else self.charter_digest
+        body = {"name": self.charter.name, "digest": self.charter_digest, "content": self.charter_content}
+        return self.record("charter", key, body, causes=(before.id,) if before else ())
 
     def record(self, kind: str, key: str, body: Mapping[str, object], *, subject: str = "", causes: tuple[str, ...] = ()) -> Fact:
         """Record a fact now, by this actor. Recording the same (kind, key) again returns the first one."""

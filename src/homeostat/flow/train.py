@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from homeostat.charter.effective import effective_task, purpose
 from homeostat.core.ids import digest
+from homeostat.flow.footprint import measure_footprint
 from homeostat.flow.training_rows import TrainingRows, training_rows
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from homeostat.serving.bundle import Bundle
     from homeostat.serving.parity import ParityReport
 
-LATENCY_CALLS = 400
 PARITY_ROWS = 2_000
 
 
@@ -46,14 +47,15 @@ def first_order(project: Project, dataset: Fact) -> Order:
 def order_key(project: Project, order: Order) -> str:
     """Equal orders have equal keys: what a training is repeated for is that one of these changed."""
     charter = project.charter
+    decided_by = charter.value.model_dump(mode="json", include={"payoff", "amount", "costs"})
     quarantined = sorted(fact.id for fact in project.ledger.find("quarantine"))
     parts = {
         "dataset": order.dataset,
-        "task": charter.task.model_dump(mode="json"),
+        "task": effective_task(charter).model_dump(mode="json"),
         "preparation": charter.preparation.model_dump(mode="json"),
         "learning": order.learning.model_dump(mode="json"),
         "metric": charter.success.metric,
-        "value": charter.value.model_dump(mode="json"),
+        "value": decided_by,
         "purpose": order.purpose,
         "start": dict(order.start or {}),
         "quarantined": quarantined,
@@ -89,7 +91,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         "holdout": content_digest(split.holdout),
         "bundle": packed,
         "size_mb": round(len(project.blobs.get(packed)) / 1e6, 4),
-        "latency_p99_ms": latency_p99_ms(bundle, split.validation),
+        **asdict(measure_footprint(bundle, split.validation)),
         "parity": {"rows": parity.rows, "max_difference": parity.max_difference, "flips": parity.flips, "passed": parity.passed},
         "profile": _reference_profile(project, order, bundle, split),
         "seconds": round(time.perf_counter() - started, 3),
@@ -121,31 +123,32 @@ def _open_run(project: Project, order: Order, key: str) -> Fact:
 
 
 def _search(project: Project, order: Order, split: Split, progress: Progress | None) -> Candidate:
-    from homeostat.core.targets import classes_of
+    from homeostat.core.targets import classes_of, encode_target
+    from homeostat.flow.amounts import amounts
     from homeostat.learning.search import Stages, search
-    from homeostat.learning.threshold import payoff_threshold
+    from homeostat.learning.threshold import with_decision
     from homeostat.preparation.fit import fit
     from homeostat.preparation.window import select
     from homeostat.stats.metrics import metric
 
-    charter = project.charter
-    classes = classes_of(split.train[charter.task.target], charter.task)
+    charter, task = project.charter, effective_task(project.charter)
+    classes = classes_of(split.train[task.target], task)
     stages = Stages(
-        fit_preparation=lambda frame, flavour: fit(frame, charter.task, charter.preparation, flavour, classes),
-        select_window=lambda frame, window: select(frame, charter.task, window),
+        fit_preparation=lambda frame, flavour: fit(frame, task, charter.preparation, flavour, classes),
+        select_window=lambda frame, window: select(frame, task, window),
     )
-    payoff = charter.value.payoff
-    return search(
+    found = search(
         split,
-        charter.task,
+        task,
         order.learning,
         metric(charter.success.metric),
         stages,
         clock=time.monotonic,
         start=order.start,
-        threshold=payoff_threshold(payoff) if payoff else 0.5,
         progress=partial(_say, progress) if progress else None,
     )
+    y = encode_target(split.validation[task.target], classes)
+    return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
 
 
 def _say(progress: Progress, message: str, done: float | None = None) -> None:
@@ -168,6 +171,7 @@ def _pack(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[
         "commit": str(run.body["code"].get("commit", "")),
         "learner": found.learner,
         "window": found.window,
+        **{name: str(said) for name, said in purpose(charter).items() if name in ("statement", "objective", "decision", "business_metric")},
     }
     seen = pl.concat([split.train, split.validation])
     sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
@@ -223,26 +227,3 @@ def _reference_profile(project: Project, order: Order, bundle: Bundle, split: Sp
     window = next(each for each in order.learning.windows if each.label() == bundle.manifest.facts["window"])
     rows, _ = select(pl.concat([split.train, split.validation]), project.charter.task, window)
     return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))
-
-
-def latency_p99_ms(bundle: Bundle, frame: pl.DataFrame) -> float:
-    """99th percentile of the time one row takes through the bundle's predictor, in milliseconds."""
-    import numpy as np
-
-    from homeostat.serving.predictor import Predictor
-
-    predictor = Predictor(bundle)
-    names = [source.name for source in bundle.manifest.inputs]
-    rows = [_plain_row(row) for row in frame.select(names).head(50).iter_rows(named=True)]
-    times = np.empty(LATENCY_CALLS)
-    for call in range(LATENCY_CALLS):
-        started = time.perf_counter()
-        predictor.predict_rows([rows[call % len(rows)]])
-        times[call] = time.perf_counter() - started
-    return float(np.quantile(times, 0.99) * 1e3)
-
-
-def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    from datetime import date
-
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}

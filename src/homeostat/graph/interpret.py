@@ -32,6 +32,7 @@ from homeostat.graph.plan import (
     Scale,
     Trees,
 )
+from homeostat.stats.money import least_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def transform(preparation: Preparation, numbers: Floats, codes: Ints) -> Floats:
 
 
 def decide(plan: Plan, scores: Floats) -> Ints:
-    """The class index of each row: binary by the plan's threshold, multiclass the first largest score.
+    """The class index of each row: binary by the plan's threshold, multiclass the first largest score or the first least cost.
 
     Raises:
         ValueError: the plan is a regression and has no classes.
@@ -59,6 +60,8 @@ def decide(plan: Plan, scores: Floats) -> Ints:
         raise ValueError("a regression plan has scores and no decision")
     if plan.task == "binary":
         return np.asarray(scores[:, 1] >= plan.threshold, dtype=np.int64)
+    if plan.costs is not None:
+        return least_cost(scores, plan.costs)
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
 

@@ -7,6 +7,8 @@ compares and sums in double; older tree operators round to float32 and flip rows
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from homeostat.errors import LearningError
 from homeostat.graph.onnx_nodes import write
-from homeostat.graph.onnx_writer import ML, Tensor, Writer
+from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
 from homeostat.graph.plan import category_inputs, number_inputs
 
 if TYPE_CHECKING:
@@ -51,6 +53,12 @@ def _write_decision(plan: Plan, graph: Writer, score: Tensor) -> None:
     if plan.task == "binary":
         positive = graph.op("Gather", score, graph.array(np.int64(1), "positive"), axis=1)
         graph.op("Cast", graph.op("GreaterOrEqual", positive, graph.number(plan.threshold)), name="decision", to=_int64())
+    elif plan.costs is not None:
+        terms = [
+            graph.op("Gather", score, graph.index(at), axis=1) * graph.array(row, f"costs {at}")
+            for at, row in enumerate(double(plan.costs))
+        ]
+        graph.op("ArgMin", reduce(operator.add, terms), name="decision", axis=1, keepdims=0)
     else:
         graph.op("ArgMax", score, name="decision", axis=1, keepdims=0)
 

@@ -201,7 +201,8 @@ class Plan:
 
     Scores are the last node's block: (n_rows, 1) for regression; (n_rows, n_classes) for classes, rows sum to 1, columns in the
     order of ``classes``. Binary: ``classes`` is (negative, positive) and the decision is positive when its score is
-    at least ``threshold``. Multiclass: the decision is the first largest score.
+    at least ``threshold``. Multiclass: the decision is the first largest score, or with ``costs`` (k, k), what deciding one class
+    costs when another is true (actual by predicted), the first class of least expected cost.
     """
 
     task: TaskType
@@ -210,6 +211,7 @@ class Plan:
     nodes: tuple[Node, ...]
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
+    costs: Floats | None = None
 
     @property
     def out(self) -> str:

@@ -39,6 +39,7 @@ class Candidate:
         window: label of its training window.
         params: as in the winning trial.
         value: the metric of the winning trial: fitted on train alone, scored on validation.
+        judged: scores (n, k) of the validation rows by the winning trial's model, fitted on train alone: what a decision is chosen by.
         trials: all trials in the order they ran.
         oracle: frame to scores (n, k) by the library's own predict behind the preparation.
     """
@@ -48,6 +49,7 @@ class Candidate:
     window: str
     params: Params
     value: float
+    judged: Floats
     trials: tuple[Trial, ...]
     oracle: Callable[[pl.DataFrame], Floats]
 
@@ -61,7 +63,6 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     *,
     clock: Callable[[], float],
     start: Mapping[str, Any] | None = None,
-    threshold: float = 0.5,
     progress: Progress | None = None,
     refit: bool = True,
 ) -> Candidate:
@@ -80,7 +81,6 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         stages: fits preparations and selects windows.
         clock: seconds that only go forward.
         start: the champion's ``{"learner": ..., "params": {...}}``, tried first on every window.
-        threshold: of a binary decision, for the plan.
         progress: told after each trial what was found, and the share of the budget that is spent.
         refit: False leaves the model that the winning trial fitted on train, for honest scores on the validation rows.
 
@@ -102,13 +102,13 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         choice = proposer.propose()
         proposer.tell(board.add(choice, bench.run(len(board.trials), choice)))
     best = board.winner()
-    model = best.model
+    model, judged = best.model, best.model.predict(split.validation)
     if refit:
         import polars as pl
 
         model = bench.fit(pl.concat([split.train, split.validation]), Choice(best.learner, best.window, best.params))
-    plan = _plan(task, goal, model, threshold)
-    return Candidate(plan, best.learner, best.window.label(), best.params, best.value, tuple(board.trials), model.predict)
+    plan = _plan(task, goal, model)
+    return Candidate(plan, best.learner, best.window.label(), best.params, best.value, judged, tuple(board.trials), model.predict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,9 +188,9 @@ class _Board:
         self.progress(f"{len(self.trials)} trials, {found}", min(1.0, max(shares)) if shares else None)
 
 
-def _plan(task: sections.Task, goal: Goal, model: Model, threshold: float) -> Plan:
+def _plan(task: sections.Task, goal: Goal, model: Model) -> Plan:
     """Preparation and learner in one; a learner that reads no features needs no preparation, only the inputs."""
     preparation, nodes = model.preparation, model.fitted.nodes
     if any(getattr(node, "source", None) == preparation.out for node in nodes):
         nodes = (*preparation.nodes, *nodes)
-    return Plan(task.type, task.target, preparation.inputs, nodes, goal.classes, threshold)
+    return Plan(task.type, task.target, preparation.inputs, nodes, goal.classes)

@@ -69,6 +69,7 @@ def build(plan: Plan, *, name: str, sample: pl.DataFrame, ignored: Sequence[str]
         plan_sha256="",
         classes=plan.classes,
         threshold=float(plan.threshold),
+        costs=() if plan.costs is None else tuple(tuple(row) for row in plan.costs.tolist()),
         ignored=tuple(column for column in ignored if column not in {each.name for each in plan.inputs}),
         created=created,
         facts=dict(facts),
