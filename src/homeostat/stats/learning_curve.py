@@ -86,7 +86,13 @@ def fit_law(sizes: Floats, errors: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def learning_curve(
-    sizes: Sequence[int], errors: Floats, draws: Floats, *, factors: Sequence[float] = (2.0, 4.0, np.inf), confidence: float = 0.95, seed: int = 0
+    sizes: Sequence[int],
+    errors: Floats,
+    draws: Floats,
+    *,
+    factors: Sequence[float] = (2.0, 4.0, np.inf),
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> LearningCurve | None:
     """The curve through models fitted on ``sizes`` rows, several models per size, all judged on the same rows.
 
@@ -108,12 +114,13 @@ def learning_curve(
     mean = np.array([[errors[chosen].mean() for chosen in members]])
     drawn = np.column_stack([_mean_of_drawn(draws[:, chosen], rng) for chosen in members])
     x = levels.astype(np.float64)
-    law = tuple(float(part[0]) for part in fit_law(x, mean))
+    floor, scale, rate = (float(part[0]) for part in fit_law(x, mean))
+    law = (floor, scale, rate)
     laws = fit_law(x, drawn)
     explained = _explained(x, mean[0], law)
     falls = bool((drawn[:, 0] > drawn[:, -1]).mean() >= confidence)
     ahead = tuple(_forecast(float(x[-1]) * factor, float(x[-1]), law, laws, confidence) for factor in factors)
-    return LearningCurve(tuple(int(n) for n in levels), tuple(mean[0].tolist()), *law, explained, falls, ahead)
+    return LearningCurve(tuple(int(n) for n in levels), tuple(mean[0].tolist()), floor, scale, rate, explained, falls, ahead)
 
 
 def _mean_of_drawn(errors: Floats, rng: np.random.Generator) -> Floats:
@@ -122,7 +129,7 @@ def _mean_of_drawn(errors: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(np.take_along_axis(errors, drawn, axis=1).mean(axis=1))
 
 
-def _explained(x: Floats, errors: Floats, law: tuple[float, ...]) -> float:
+def _explained(x: Floats, errors: Floats, law: tuple[float, float, float]) -> float:
     floor, scale, rate = law
     weights = x / x.sum()
     total = float(weights @ (errors - weights @ errors) ** 2)
@@ -130,7 +137,7 @@ def _explained(x: Floats, errors: Floats, law: tuple[float, ...]) -> float:
     return 1 - left / total if total > 0 else 0.0
 
 
-def _forecast(rows: float, now: float, law: tuple[float, ...], laws: tuple[Floats, Floats, Floats], confidence: float) -> Forecast:
+def _forecast(rows: float, now: float, law: tuple[float, float, float], laws: tuple[Floats, Floats, Floats], confidence: float) -> Forecast:
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
     errors, today = laws[0] + laws[1] * rows ** -laws[2], laws[0] + laws[1] * now ** -laws[2]
     savings = np.divide(today - errors, today, out=np.zeros_like(today), where=today > 0)

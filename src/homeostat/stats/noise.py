@@ -2,13 +2,16 @@
 
 A *twin group* is a set of rows that a model cannot tell apart. What the targets differ by inside the groups is noise to it.
 
-| metric   | bound from the twins                                                            | source                             |
-|----------|---------------------------------------------------------------------------------|------------------------------------|
-| mae      | half the mean difference of two twins: |a - b| <= |a - m| + |b - m| for any m     | Gini 1912                          |
-| rmse, r2 | the variance inside groups                                                       | Rice 1984, "Bandwidth choice for nonparametric regression", eq. 2.6 |
-| accuracy | error >= (1 - 1/k) (1 - sqrt(1 - d k / (k - 1))), d: share of disagreeing twins  | Cover & Hart 1967, "Nearest neighbor pattern classification", eq. 24 |
-| brier    | d / 2: the variance of the class inside groups                                   | Brier 1950                         |
-| log_loss | -log(1 - d): the entropy is at least Renyi's of order 2                          | Renyi 1961                         |
+| metric   | bound from the twins                                                            |
+|----------|---------------------------------------------------------------------------------|
+| mae      | half the mean difference of two twins: |a - b| <= |a - m| + |b - m| for any m     |
+| rmse, r2 | the variance inside groups                                                       |
+| accuracy | error >= (1 - 1/k) (1 - sqrt(1 - d k / (k - 1))), d: share of disagreeing twins  |
+| brier    | d / 2: the variance of the class inside groups                                   |
+| log_loss | -log(1 - d): the entropy is at least Renyi's of order 2                          |
+
+Source: Gini 1912 (mae); Rice 1984, "Bandwidth choice for nonparametric regression", equation 2.6 (rmse); Cover & Hart 1967, "Nearest
+neighbor pattern classification", equation 24 (accuracy); Brier 1950; Renyi 1961, "On measures of entropy and information" (log_loss).
 
 auc, average_precision, f1 and macro_f1 have no such bound; for them the one of accuracy is given under its own name.
 """
@@ -97,9 +100,6 @@ def _cut(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     cut = np.empty(len(groups), dtype=np.int64)
     cut[order] = within.ravel()
     return cut
-
-
-_Statistic = "Callable[[Floats, NDArray[np.int64], Floats], Floats]"
 
 
 def _rule(metric: str, classes: int, variance: float) -> tuple[str, bool, Callable[..., Floats], Callable[[Floats], Floats]]:
