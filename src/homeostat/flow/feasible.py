@@ -20,6 +20,15 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
     Raises:
         CharterError, DataError, LearningError: the charter or the data will not do as they are.
     """
+    return assess_frame(project, source_rows(project, progress), progress)
+
+
+def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFrame:
+    """The rows of all files of the source that the contract lets through.
+
+    Raises:
+        DataError: a file cannot be read, or lacks a column that the charter names.
+    """
     import polars as pl
 
     from homeostat.charter.columns import check_columns
@@ -27,16 +36,15 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
     from homeostat.infra.sources import list_files, read
 
     contract = load_contract(project)
-    files = list_files(project.root, project.charter.data)
     frames = []
-    for path in files:
+    for path in list_files(project.root, project.charter.data):
         if progress:
             progress.update(f"read {path.name}")
         frame = read(path, project.charter.data, project.root).frame
         check_columns(project.charter, frame.columns, place=path.name)
         # What the contract would quarantine is not evidence; and its types make the files of one source alike.
         frames.append(checked(project, frame, contract))
-    return assess_frame(project, pl.concat(frames, how="diagonal_relaxed"), progress)
+    return pl.concat(frames, how="diagonal_relaxed")
 
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:
