@@ -52,7 +52,6 @@ SHAPES = {
     ("identifier", ("counter",)),
     ("identifier", ("customer_id",)),
     ("identifier", ("uuid4",)),
-    ("text", ("remark",)),
     ("trend", ("total_km",)),
 }
 

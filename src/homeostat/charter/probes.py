@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from homeostat.core.sections import TaskType
     from homeostat.stats.kernels import Floats
 
-Kind = Literal["identifier", "text", "trend", "leak", "combination", "missing", "copy", "part", "future", "aggregate", "id_code"]
+Kind = Literal["identifier", "trend", "leak", "combination", "missing", "copy", "part", "future", "aggregate", "id_code"]
 
 FEWEST_ROWS = 50  # below this, one column's skill is chance
 MOST_BINS = 64

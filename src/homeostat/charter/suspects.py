@@ -1,4 +1,4 @@
-"""Columns that should not be inputs: identifiers, columns that only grow, texts, and columns that give the target away.
+"""Columns that should not be inputs: identifiers, columns that only grow, and columns that give the target away.
 
 Each probe looks for one way in which a column can hold what is not known at the time of a prediction; ``copies``, ``future`` and
 ``id_codes`` hold the larger ones.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Suspect", "find_suspects", "row_order"]
 
 MOST_ROWS = 20_000  # probes of skill look at this many rows, evenly spaced
+WORDS = 5  # a column of more words than these is text
 TELLTALE = 0.95  # |Spearman| (regression), AUC (binary), share of errors removed (multiclass)
 ID_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index|rowid)$|[a-z](Id|ID)$", re.IGNORECASE)
 
@@ -102,7 +103,7 @@ def _without_echoes(found: list[Suspect]) -> tuple[Suspect, ...]:
 
 
 def _shape(column: pl.Series) -> Iterator[Suspect]:
-    """An identifier, or free text, from the column's values alone."""
+    """An identifier, from the column's values alone."""
     import polars as pl
 
     values = column.drop_nulls()
@@ -111,9 +112,7 @@ def _shape(column: pl.Series) -> Iterator[Suspect]:
     distinct = values.n_unique() / len(values)
     if values.dtype == pl.String:
         words = (values.str.count_matches(r"\s") + 1).mean()
-        if distinct > 0.5 and isinstance(words, float) and words > 5:
-            yield Suspect((column.name,), "text", distinct, f"free text ({distinct:.0%} distinct values)")
-        elif distinct >= 0.99:
+        if distinct >= 0.99 and isinstance(words, float) and words <= WORDS:  # a text says something even where no two are alike
             yield Suspect((column.name,), "identifier", distinct, f"an identifier ({distinct:.0%} distinct values)")
     elif values.dtype.is_integer():
         low, high = values.min(), values.max()

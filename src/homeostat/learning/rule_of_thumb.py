@@ -59,7 +59,7 @@ def tabulate(inputs: Sequence[Input], frame: pl.DataFrame, values: Mapping[str, 
     that has few. Codes are those of categories, and the place of a number among the ``values`` that ``few_values`` found for it.
     """
     plain = [each for each in inputs if each.kind in ("number", "boolean", "timestamp", "category")]
-    numbers, codes = decode_frame(plain, frame)
+    numbers, codes, *_ = decode_frame(plain, frame)
     features: dict[str, Floats] = {}
     coded: dict[str, NDArray[np.int64]] = {}
     sizes: dict[str, int] = {}
