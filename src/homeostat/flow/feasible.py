@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from homeostat.core import sections
 from homeostat.errors import LearningError
-from homeostat.flow.baseline import naive_scores
-from homeostat.flow.blocks import block_length
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
     from homeostat.core.ports import Progress
     from homeostat.flow.project import Project
 
-QUICK = sections.Budget(seconds=None, trials=1)
-
 
 def check(project: Project, progress: Progress | None = None) -> Feasibility:
     """Say from the data whether the charter's goal is feasible. Reads the source, writes nothing.
@@ -26,81 +20,48 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
     Raises:
         CharterError, DataError, LearningError: the charter or the data will not do as they are.
     """
+    return assess_frame(project, source_rows(project, progress), progress)
+
+
+def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFrame:
+    """The rows of all files of the source that the contract lets through.
+
+    Raises:
+        DataError: a file cannot be read, or lacks a column that the charter names.
+    """
     import polars as pl
 
     from homeostat.charter.columns import check_columns
     from homeostat.flow.intake import checked
     from homeostat.infra.sources import list_files, read
 
-    files = list_files(project.root, project.charter.data)
     frames = []
-    for path in files:
+    for path in list_files(project.root, project.charter.data):
         if progress:
             progress.update(f"read {path.name}")
         frame = read(path, project.charter.data, project.root).frame
         check_columns(project.charter, frame.columns, place=path.name)
         # What the contract would quarantine is not evidence; and its types make the files of one source alike.
         frames.append(checked(project, frame))
-    return assess_frame(project, pl.concat(frames, how="diagonal_relaxed"), progress)
+    return pl.concat(frames, how="diagonal_relaxed")
 
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:
     """The feasibility verdict for rows in memory."""
     from homeostat.charter.effective import effective_task
-    from homeostat.charter.feasibility import QuickEvidence, assess
-    from homeostat.core.targets import classes_of, encode_target
-    from homeostat.learning.search import Stages, search
-    from homeostat.preparation.fit import fit
+    from homeostat.charter.feasibility import assess
+    from homeostat.flow.scoping import measure
     from homeostat.preparation.split import split
-    from homeostat.preparation.window import select
-    from homeostat.stats.metrics import metric
-    from homeostat.stats.paired import paired_bootstrap
 
-    charter = project.charter
-    task = effective_task(charter)
+    charter = project.charter.model_copy(update={"task": effective_task(project.charter)})
     rows = frame.drop("_source", "_line", strict=False)
     try:
-        parts = split(rows, task, charter.preparation)
-    except LearningError:  # too few rows to measure anything is an answer, not a fault
-        return assess(rows, charter, None)
-    classes = classes_of(parts.train[task.target], task)
-    measured = metric(charter.success.metric)
+        parts = split(rows, charter.task, charter.preparation)
+    except LearningError as error:
+        if error.code != "HS302":
+            raise
+        return assess(rows, charter, None)  # too few rows to measure anything is an answer, not a fault
+    evidence = measure(charter, parts, rows.height, progress)
     if progress:
-        progress.update("fit a quick model")
-    found = search(
-        parts,
-        task,
-        sections.Learning(learners=("lightgbm",), budget=QUICK, seed=charter.learning.seed),
-        measured,
-        Stages(
-            lambda part, flavour: fit(part, task, charter.preparation, flavour, classes), lambda part, window: select(part, task, window)
-        ),
-        clock=time.monotonic,
-        refit=False,
-    )
-    y = encode_target(parts.validation[task.target], classes)
-    quick = found.oracle(parts.validation)
-    naive = naive_scores(charter, classes, encode_target(parts.train[task.target], classes), len(y))
-    lift = paired_bootstrap(
-        measured,
-        y,
-        quick,
-        naive,
-        margin=charter.success.improvement,
-        confidence=charter.success.confidence,
-        seed=charter.learning.seed,
-        block=block_length(charter, parts.validation),
-    )
-    evidence = QuickEvidence(
-        metric=measured.name,
-        greater_is_better=measured.greater_is_better,
-        naive=float(measured.score(y, naive)),
-        quick=float(measured.score(y, quick)),
-        lift_low=lift.low,
-        lift_high=lift.high,
-        rows=rows.height,
-        validation_rows=parts.validation.height,
-        holdout_rows=parts.holdout.height,
-        seconds_per_trial=found.trials[0].seconds,
-    )
+        progress.update("look for columns that give the target away")
     return assess(rows, charter, evidence)

@@ -66,18 +66,18 @@ def paired_bootstrap(  # noqa: PLR0913 - how to resample is said in full by keyw
         y, ours, theirs = y[order], ours[order], theirs[order]
     prepared = [metric.prepare(y, ours), metric.prepare(y, theirs)]
     values = [float(weighted(np.ones((1, len(y))))[0]) for weighted in prepared]
-    gain = _gain(*(np.array([error_of(metric, value)]) for value in values))
+    gain = share_saved(*(np.array([error_of(metric, value)]) for value in values))
     draws = draw(prepared, len(y), Resampling(confidence, resamples, seed, block))
     if draws.shape[1] == 0 or np.isnan(gain[0]):
         return Paired(values[0], values[1], float(gain[0]), np.nan, np.nan, np.nan, better=False)
     errors = 1 - draws if metric.greater_is_better else draws
-    gains = np.nan_to_num(_gain(errors[0], errors[1]), nan=-np.inf, neginf=-np.inf)  # an undefined resample shows no improvement
+    gains = np.nan_to_num(share_saved(errors[0], errors[1]), nan=-np.inf, neginf=-np.inf)  # an undefined resample shows no improvement
     low, high = np.quantile(gains, (1 - confidence, confidence), method="inverted_cdf")  # no interpolation: ends may be infinite
     p_value = (1 + int((gains <= margin).sum())) / (len(gains) + 1)
     return Paired(values[0], values[1], float(gain[0]), float(low), float(high), p_value, better=bool(low > margin))
 
 
-def _gain(ours: Floats, theirs: Floats) -> Floats:
+def share_saved(ours: Floats, theirs: Floats) -> Floats:
     """The share of their error that we save; against a perfect reference 0 for an equal one and -inf for any other."""
     saved = theirs - ours
     against_perfect = np.where(saved == 0, 0.0, np.where(np.isnan(saved), np.nan, -np.inf))
