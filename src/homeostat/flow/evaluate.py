@@ -89,15 +89,13 @@ def _open_holdout(project: Project, split: Split, candidate: Fact) -> Fact:
 
 
 def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle: str | None) -> dict[str, NDArray[np.float64]]:
-    import polars as pl
-
     from homeostat.core.targets import encode_target
     from homeostat.serving.predictor import Predictor
 
     task = project.charter.task
     classes = tuple(candidate.body["classes"])
     y = encode_target(split.holdout[task.target], classes)
-    developed = encode_target(pl.concat([split.train, split.validation])[task.target], classes)
+    developed = encode_target(split.development[task.target], classes)
     bundle = load_bundle(project, str(candidate.body["bundle"]))
     arrays = {"y": y, "ours": Predictor(bundle).predict_frame(split.holdout)}
     arrays["baseline"] = naive_scores(project.charter, classes, developed, len(y))

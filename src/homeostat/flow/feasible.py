@@ -49,10 +49,9 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     """The feasibility verdict for rows in memory."""
     from homeostat.charter.feasibility import QuickEvidence, assess
     from homeostat.core.targets import classes_of, encode_target
-    from homeostat.learning.search import Stages, search
-    from homeostat.preparation.fit import fit
+    from homeostat.flow.preparing import stages_of
+    from homeostat.learning.search import search
     from homeostat.preparation.split import split
-    from homeostat.preparation.window import select
     from homeostat.stats.metrics import metric
     from homeostat.stats.paired import paired_bootstrap
 
@@ -61,8 +60,10 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     rows = frame.drop("_source", "_line", strict=False)
     try:
         parts = split(rows, task, charter.preparation)
-    except LearningError:  # too few rows to measure anything is an answer, not a fault
-        return assess(rows, charter, None)
+    except LearningError as error:
+        if error.code != "HS302":
+            raise
+        return assess(rows, charter, None)  # too few rows to measure anything is an answer, not a fault
     classes = classes_of(parts.train[task.target], task)
     measured = metric(charter.success.metric)
     if progress:
@@ -72,9 +73,7 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
         task,
         sections.Learning(learners=("lightgbm",), budget=QUICK, seed=charter.learning.seed),
         measured,
-        Stages(
-            lambda part, flavour: fit(part, task, charter.preparation, flavour, classes), lambda part, window: select(part, task, window)
-        ),
+        stages_of(charter, parts),
         clock=time.monotonic,
         refit=False,
     )
