@@ -24,6 +24,8 @@ MOST_CLASSES = 10
 """With more classes than this a share per class is too wide, and categories are one-hot however many they are."""
 FOLDS = 5
 """Parts in which training rows are encoded by the targets of the other parts."""
+ENOUGH_ROWS = 100
+"""Rows of a code from which one row's own target no longer matters to its mean."""
 SEED = 20_010_601
 """Of the draw of those parts: equal frames are encoded equally."""
 
@@ -94,19 +96,22 @@ def target_means(name: str, size: int, codes: Ints, y: Floats, classes: tuple[st
 
 
 def cross_fitted(size: int, codes: Ints, y: Floats, classes: tuple[str, ...]) -> Floats:
-    """The rows encoded by ``target_means`` of the other rows, (n, width): no row sees its own target.
+    """The rows encoded by ``target_means`` of other rows, (n, width).
 
-    A learner that trained on means with the row's own target in them would trust them more than the served ones deserve.
+    A learner that trained on means that give away the row's own target would trust them more than the served ones deserve. A code with ``ENOUGH_ROWS`` is encoded as it is served: there the own target moves the mean by less than a hundredth, while means
+    that differ from part to part are noise that a tree splits on.
 
     Source: Pargent et al., "Regularized target encoding outperforms traditional methods" (Computational Statistics 2022), section 2.
     """
-    parts = np.random.default_rng(SEED).permutation(len(codes)) % FOLDS
+    encoded = target_means("", size, codes, y, classes).values[codes]
     if len(codes) < FOLDS:
-        return target_means("", size, codes, y, classes).values[codes]
-    encoded = np.empty((len(codes), 1 if len(classes) <= 2 else len(classes)))
+        return encoded
+    few = np.bincount(codes, minlength=size + 2)[codes] < ENOUGH_ROWS
+    parts = np.random.default_rng(SEED).permutation(len(codes)) % FOLDS
     for part in range(FOLDS):
         own = parts == part
-        encoded[own] = target_means("", size, codes[~own], y[~own], classes).values[codes[own]]
+        others = target_means("", size, codes[~own], y[~own], classes)
+        encoded[own & few] = others.values[codes[own & few]]
     return encoded
 
 

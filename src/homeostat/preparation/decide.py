@@ -140,16 +140,16 @@ def _number(series: pl.Series) -> Decision:
     known = values[np.isfinite(values)]
     nulls = float(np.isnan(values).mean())
     said, number = ["a number"], nulls
-    clip = len(known) > 0 and series.n_unique() > STEPS
-    transform, skew = straightening(known) if clip else ("none", 0.0)
+    many = len(np.unique(known)) > STEPS
+    transform, skew = straightening(known) if many else ("none", 0.0)
     if nulls:
         said.append(f"{nulls:.1%} null: the median and an indicator")
-    if clip:
+    if many:
         said.append(f"{far_out(known):.1%} far out: limited to where {1 - 2 * CLIPPED_SHARE:.1%} of the values lie")
     if transform != "none":
         said.append(f"skewness {skew:.2g}: {'logarithm' if transform == 'log' else 'Yeo-Johnson'}")
         number = skew
-    return Decision(series.name, "number", False, "median", nulls > 0, clip, transform, reason="; ".join(said), number=number)
+    return Decision(series.name, "number", False, "median", nulls > 0, True, transform, reason="; ".join(said), number=number)
 
 
 def _boolean(series: pl.Series) -> Decision:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Transform = Literal["none", "log", "yeo_johnson"]
 
 STEPS = 10
-"""Numbers with no more distinct values than this are clipped and straightened by nothing: they are codes, counts or switches."""
+"""Numbers with no more distinct values than this are codes, counts or switches: each value counts, and none is straightened."""
 CLIPPED_SHARE = 0.001
 """Share of a number's values beyond each limit: one wild value must not move a linear score at will."""
 FAR = 3.0
@@ -24,9 +24,11 @@ MOST_BENT = 5.0
 
 
 def limits(known: Floats) -> tuple[float, float]:
-    """Where all but ``CLIPPED_SHARE`` of the values on each side lie; without values no limits."""
+    """Where all but ``CLIPPED_SHARE`` of the values on each side lie, or all of few distinct ones; without values no limits."""
     if not len(known):
         return -np.inf, np.inf
+    if len(np.unique(known)) <= STEPS:
+        return float(known.min()), float(known.max())
     low, high = np.quantile(known, [CLIPPED_SHARE, 1 - CLIPPED_SHARE])
     return float(low), float(high)
 

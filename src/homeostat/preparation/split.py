@@ -99,10 +99,10 @@ def split(frame: pl.DataFrame, task: sections.Task, section: sections.Preparatio
     if by_time:
         return _by_time(rows, task, section)
     place = _places(rows, task, plan, seed)
-    assert isinstance(section.holdout, float | int) and isinstance(section.validation, float | int)  # noqa: S101, PT018  refused above
-    sealed = place >= 1 - section.holdout
-    within = place / (1 - section.holdout)
-    judged = ~sealed & (within >= 1 - section.validation)
+    holdout, validation = (part for part in (section.holdout, section.validation) if not isinstance(part, timedelta))  # refused above
+    sealed = place >= 1 - holdout
+    within = place / (1 - holdout)
+    judged = ~sealed & (within >= 1 - validation)
     train = ~sealed & ~judged
     _refuse_small(int(train.sum()), int(judged.sum()), int(sealed.sum()), kinds=len(np.unique(place)))
     order = np.concatenate([np.flatnonzero(train), np.flatnonzero(judged)])
