@@ -58,8 +58,8 @@ def training_window(charter: Charter, frame: pl.DataFrame, window: sections.Wind
 
 
 def told(decisions: Sequence[Decision]) -> dict[str, dict[str, Any]]:
-    """Decisions as a fact tells them: by column, with what is done and why, and without what is not done."""
-    return {each.column: _told(each) for each in decisions}
+    """Decisions as a fact tells them: by column of the data, with what is done and why, and without what is not done."""
+    return {each.column: _told(each) for each in decisions if not each.column.startswith("_")}
 
 
 def _told(decision: Decision) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from homeostat.core.targets import texts
 from homeostat.errors import DataError, LearningError
 from homeostat.preparation.categories import LINEAR_ONE_HOT_UP_TO, MOST_CLASSES, ONE_HOT_UP_TO
 from homeostat.preparation.kinds import identifies_rows, infer_kind, known_kind, twins, without_information
-from homeostat.preparation.numbers import CLIPPED_SHARE, STEPS, far_out, straightening
+from homeostat.preparation.numbers import STEPS, far_out, straightening
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,11 +143,11 @@ def _number(series: pl.Series) -> Decision:
     many = len(np.unique(known)) > STEPS
     transform, skew = straightening(known) if many else ("none", 0.0)
     if nulls:
-        said.append(f"{nulls:.1%} null: the median and an indicator")
+        said.append(f"{nulls:.1%} null")
     if many:
-        said.append(f"{far_out(known):.1%} far out: limited to where {1 - 2 * CLIPPED_SHARE:.1%} of the values lie")
+        said.append(f"{far_out(known):.1%} of the values far out")
     if transform != "none":
-        said.append(f"skewness {skew:.2g}: {'logarithm' if transform == 'log' else 'Yeo-Johnson'}")
+        said.append(f"skewness {skew:.2g}")
         number = skew
     return Decision(series.name, "number", False, "median", nulls > 0, True, transform, reason="; ".join(said), number=number)
 
