@@ -53,6 +53,8 @@ CODES: dict[str, str] = {
     "HS302": "too few rows to split, train and judge",
     "HS303": "no trial succeeded within the budget",
     "HS304": "a column of this kind cannot be prepared",
+    "HS308": "what the charter asks for does not fit the column",
+    "HS309": "the rows cannot be cut as asked",
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
     "HS501": "the request body is not what this address expects",

@@ -10,7 +10,6 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from homeostat.charter.probes import cross_fitted, skill, target_of
 from homeostat.charter.suspects import Suspect, find_suspects
 
 N = 600

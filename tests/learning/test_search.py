@@ -58,12 +58,12 @@ def best_of(trials: tuple[Trial, ...], learner: str, name: str) -> float:
 
 
 def check_parity(found: Candidate, frame: pl.DataFrame) -> None:
-    numbers, codes = decode_frame(found.plan.inputs, frame)
+    decoded = decode_frame(found.plan.inputs, frame)
     expected = found.oracle(frame)
     tolerance = 1e-9 * max(1.0, float(np.abs(expected).max()))
-    np.testing.assert_allclose(run(found.plan, numbers, codes), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(run(found.plan, *decoded), expected, rtol=0, atol=tolerance)
     session = onnxruntime.InferenceSession(compile_plan(found.plan), providers=["CPUExecutionProvider"])
-    arrays = {"numbers": numbers, "codes": codes}
+    arrays = decoded._asdict()
     scores = session.run(["score"], {each.name: arrays[each.name] for each in session.get_inputs()})[0]
     np.testing.assert_allclose(scores, expected, rtol=0, atol=tolerance)
 

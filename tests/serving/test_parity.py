@@ -118,5 +118,5 @@ def test_stress_values_fit_every_column_type() -> None:
     assert rows["unsigned"].max() == 2**53
     from homeostat.graph.decode import decode_frame
 
-    numbers, codes = decode_frame(inputs, rows)
+    numbers, codes, _ = decode_frame(inputs, rows)
     assert len(numbers) == len(codes) == rows.height

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from homeostat.core.sections import Kind
 
+    Rows = NDArray[np.int64]
+    Floats = NDArray[np.float64]
 
 # Columns that say where a row came from: the source file, and the line (CSV) or row (Parquet) in it, counted from 1.
 PROVENANCE = ("_source", "_line")
@@ -104,11 +108,46 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Three disjoint frames; with a time column in time order: train, then validation, then the sealed holdout."""
+    """Three disjoint frames; of a split by time in time order: train, then validation, then the sealed holdout.
+
+    ``folds`` are pairs of row numbers of ``development``, (train, validation), on which trials are judged; none: on ``validation``.
+    ``left_out`` counts the rows in a gap before a cut, which are in no part.
+    """
 
     train: pl.DataFrame
     validation: pl.DataFrame
     holdout: pl.DataFrame
+    folds: tuple[tuple[Rows, Rows], ...] = ()
+    left_out: int = 0
+
+    @property
+    def development(self) -> pl.DataFrame:
+        """All rows that are not sealed: train, then validation."""
+        return self.train.vstack(self.validation)
+
+    @property
+    def rounds(self) -> int:
+        """How often a trial is fitted and judged: once a fold, or once."""
+        return len(self.folds) or 1
+
+    def round(self, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The training and the validation rows of one round, counted from 0."""
+        if not self.folds:
+            return self.train, self.validation
+        train, judged = self.folds[number]
+        return self.development[train], self.development[judged]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Balanced:
+    """Training rows whose classes weigh alike: which rows (None: all; a row can stand twice) and their weights (None: 1 everywhere).
+
+    ``ratio`` (k,) says by what each class's share of the weight was multiplied; scores divided by it are those at the true shares.
+    """
+
+    rows: Rows | None
+    weights: Floats | None
+    ratio: Floats
 
 
 @dataclass(frozen=True, slots=True)

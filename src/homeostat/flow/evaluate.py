@@ -112,8 +112,6 @@ def _open_holdout(project: Project, split: Split, candidate: Fact, evaluation: s
 
 def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle: str | None) -> tuple[dict[str, NDArray[np.float64]], int]:
     """Targets and scores on the holdout by name, and for how many rows the baseline had no answer of its own."""
-    import polars as pl
-
     from homeostat.core.targets import encode_target
     from homeostat.serving.predictor import Predictor
 
@@ -122,7 +120,7 @@ def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle:
     y = encode_target(split.holdout[task.target], classes)
     bundle = load_bundle(project, str(candidate.body["bundle"]))
     arrays = {"y": y, "ours": Predictor(bundle).predict_frame(split.holdout)}
-    answers = baseline_answers(project.charter, classes, pl.concat([split.train, split.validation]), split.holdout)
+    answers = baseline_answers(project.charter, classes, split.development, split.holdout)
     arrays["baseline"] = answers.scores
     if champion_bundle is not None:
         serving = load_bundle(project, champion_bundle)

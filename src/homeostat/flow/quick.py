@@ -6,7 +6,7 @@ The rows that judge it take no part in choosing it, so what it shows on them is 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,7 +78,7 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
         LearningError: nothing can be learned from these columns or rows.
     """
     from homeostat.core.targets import classes_of, encode_target
-    from homeostat.flow.baseline import naive_scores
+    from homeostat.flow.baseline import baseline_scores, naive_scores
     from homeostat.flow.blocks import block_length
     from homeostat.stats.metrics import metric
 
@@ -87,7 +87,9 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     classes = classes_of(used.train[task.target], task)
     quick = quick_model(charter, used)
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
-    return Bench(charter, metric(charter.success.metric), used, every, classes, block_length(charter, used.validation), quick, naive, naive)
+    theirs = baseline_scores(charter, classes, used.train, used.validation)
+    block = block_length(charter, used.validation)
+    return Bench(charter, metric(charter.success.metric), used, every, classes, block, quick, naive, theirs)
 
 
 def thinned(parts: Split) -> tuple[Split, int]:
@@ -126,13 +128,13 @@ def quick_model(charter: Charter, parts: Split, *, without: Collection[str] = ()
 def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, *, learners: tuple[str, ...] = (), refit: bool = True) -> Quick:
     """As ``quick_model``, on rows already cut; without ``refit`` the model is the one of ``rows.train`` alone."""
     from homeostat.core.targets import classes_of, encode_target
-    from homeostat.learning.search import Stages, search
-    from homeostat.learning.threshold import payoff_threshold
-    from homeostat.preparation.fit import fit
-    from homeostat.preparation.window import select
+    from homeostat.flow.amounts import amounts
+    from homeostat.flow.preparing import stages_of
+    from homeostat.learning.search import search
+    from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
-    task, section, payoff = charter.task, charter.preparation, charter.value.payoff
+    task = charter.task
     classes = classes_of(rows.train[task.target], task)
     found = search(
         rows,
@@ -141,11 +143,12 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, *, learners: tup
             update={"learners": learners or _tried(charter), "budget": FIRST_ROUND, "windows": charter.learning.windows[:1]}
         ),
         metric(charter.success.metric),
-        Stages(lambda frame, flavour: fit(frame, task, section, flavour, classes), lambda frame, window: select(frame, task, window)),
+        stages_of(charter, rows),
         clock=time.monotonic,
-        threshold=payoff_threshold(payoff) if payoff else 0.5,
         refit=refit,
     )
+    y = encode_target(rows.validation[task.target], classes)
+    found = replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, rows.validation)))
     seconds = [trial.seconds for trial in found.trials if trial.learner != "naive"]
     return Quick(found, encode_target(judged[task.target], classes), found.oracle(judged), float(np.mean(seconds)) if seconds else 0.0)
 

@@ -1,4 +1,4 @@
-"""Stages 4 and 5 as a journey: split, search, and a candidate packed into a bundle whose parity is proved."""
+"""Stages 4 and 5 as a journey: split, decisions, search, and a candidate packed into a bundle whose parity is proved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from homeostat.core import sections
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
-    from homeostat.core.records import Split
+    from homeostat.core.records import Decision, Split
     from homeostat.flow.project import Project
     from homeostat.learning.search import Candidate
     from homeostat.serving.bundle import Bundle
@@ -79,7 +79,8 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
     rows = training_rows(project, project.require(order.dataset))
     split = split_rows(project, rows.frame)
     run = _open_run(project, order, key)
-    found = _search(project, order, split, progress)
+    decisions, decided = _decide(project, order, rows, split)
+    found = _search(project, order, split, decisions, progress)
     bundle, parity = _pack(project, found, split, run)
     packed = _store(project, bundle)
     trials = _trials(project, run, found)
@@ -97,7 +98,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         "seconds": round(time.perf_counter() - started, 3),
         "trials": len(trials),
     }
-    made = project.fact("candidate", key, body, causes=(run.id, *(trial.id for trial in trials)))
+    made = project.fact("candidate", key, body, causes=(run.id, decided.id, *(trial.id for trial in trials)))
     return project.ledger.record(made, *trials)
 
 
@@ -122,27 +123,35 @@ def _open_run(project: Project, order: Order, key: str) -> Fact:
     return project.record("run", key, body, causes=(order.dataset, project.charter_fact().id))
 
 
-def _search(project: Project, order: Order, split: Split, progress: Progress | None) -> Candidate:
+def _decide(project: Project, order: Order, rows: TrainingRows, split: Split) -> tuple[tuple[Decision, ...], Fact]:
+    """The decisions about columns, from the training rows, and the fact that tells them: one for equal rows and clauses."""
+    from homeostat.flow.preparing import told
+    from homeostat.preparation.decide import decide
+
+    charter, task = project.charter, effective_task(project.charter)
+    decisions = decide(split.train, task, charter.preparation)
+    clauses = {"task": task.model_dump(mode="json"), "preparation": charter.preparation.model_dump(mode="json")}
+    key = digest({"dataset": order.dataset, "quarantined": sorted(rows.windows), **clauses})
+    body = {"dataset": order.dataset, "rows": split.train.height, "columns": told(decisions)}
+    return decisions, project.record("decisions", key, body, causes=(order.dataset,))
+
+
+def _search(project: Project, order: Order, split: Split, decisions: tuple[Decision, ...], progress: Progress | None) -> Candidate:
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.amounts import amounts
-    from homeostat.learning.search import Stages, search
+    from homeostat.flow.preparing import stages_of
+    from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
-    from homeostat.preparation.fit import fit
-    from homeostat.preparation.window import select
     from homeostat.stats.metrics import metric
 
     charter, task = project.charter, effective_task(project.charter)
-    classes = classes_of(split.train[task.target], task)
-    stages = Stages(
-        fit_preparation=lambda frame, flavour: fit(frame, task, charter.preparation, flavour, classes),
-        select_window=lambda frame, window: select(frame, task, window),
-    )
+    classes = classes_of(split.train[charter.task.target], task)
     found = search(
         split,
         task,
         order.learning,
         metric(charter.success.metric),
-        stages,
+        stages_of(charter, split, decisions),
         clock=time.monotonic,
         start=order.start,
         progress=partial(_say, progress) if progress else None,
@@ -173,7 +182,7 @@ def _pack(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[
         "window": found.window,
         **{name: str(said) for name, said in purpose(charter).items() if name in ("statement", "objective", "decision", "business_metric")},
     }
-    seen = pl.concat([split.train, split.validation])
+    seen = split.development
     sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
     rows = pl.concat([sample, stress_frame(sample, found.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
     bundle = build(found.plan, name=charter.name, sample=split.validation, ignored=ignored, facts=facts, created=run.at.isoformat())
@@ -212,18 +221,21 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
         "classes": list(found.plan.classes),
         "validation_value": found.value,
         "rows": {"train": split.train.height, "validation": split.validation.height, "holdout": split.holdout.height},
-        "left_out": {"unlabelled": rows.unlabelled, "quarantined": rows.quarantined, "windows": list(rows.windows)},
+        "left_out": {
+            "unlabelled": rows.unlabelled,
+            "quarantined": rows.quarantined,
+            "windows": list(rows.windows),
+            "gap": split.left_out,
+        },
     }
 
 
 def _reference_profile(project: Project, order: Order, bundle: Bundle, split: Split) -> str:
     """Digest of the profile of the rows the model learned from, with its predictions and the targets."""
-    import polars as pl
-
     from homeostat.core.ids import canonical
     from homeostat.flow.references import scored_profile
     from homeostat.preparation.window import select
 
     window = next(each for each in order.learning.windows if each.label() == bundle.manifest.facts["window"])
-    rows, _ = select(pl.concat([split.train, split.validation]), project.charter.task, window)
+    rows, _ = select(split.development, project.charter.task, window)
     return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))

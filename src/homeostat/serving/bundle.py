@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILES = ("manifest.json", "model.onnx", "plan.json")
 MAX_BYTES = 1 << 30
 MAX_MANIFEST_BYTES = 64 << 20
+LONGEST_EXAMPLE = 80
 INTERFACE_KEY = "homeostat.interface"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -138,15 +139,17 @@ def _describe(field: Input, sample: pl.DataFrame) -> Field:
         name=field.name,
         kind=field.kind,
         vocabulary=field.vocabulary,
-        example=_plain(present[len(present) // 2]) if len(present) else None,
+        example=_example(present[len(present) // 2]) if len(present) else None,
         nullable=len(present) < len(series),
         minimum=_bound(present.min()) if numeric else None,
         maximum=_bound(present.max()) if numeric else None,
     )
 
 
-def _plain(value: Any) -> str | int | float | bool:
-    if isinstance(value, bool | int | float | str):
+def _example(value: Any) -> str | int | float | bool:
+    if isinstance(value, str):
+        return value[:LONGEST_EXAMPLE]
+    if isinstance(value, bool | int | float):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 

@@ -32,7 +32,7 @@ KINDS = (
     "outcome",
 )
 # What is too fine to be listed unasked.
-DETAILS = ("run", "trial", "holdout", "verdict", "window", "finding")
+DETAILS = ("decisions", "run", "trial", "holdout", "verdict", "window", "finding")
 
 
 @click.option("--kind", "kinds", multiple=True, type=click.Choice((*KINDS, *DETAILS)), help="Only facts of this kind; may be given again.")
