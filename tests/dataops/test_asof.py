@@ -126,7 +126,9 @@ def test_keys_of_two_types_are_equal_by_their_texts(left: pl.Series, right: pl.S
 
 
 def test_a_clause_may_name_its_own_time_and_columns_and_nothing_of_provenance_comes_over() -> None:
-    rows = pl.DataFrame({"at": [None], "asked": [DAY], "value": ["mine"], "_source": ["a.csv"], "_line": [2]}, schema_overrides={"at": pl.Date})
+    rows = pl.DataFrame(
+        {"at": [None], "asked": [DAY], "value": ["mine"], "_source": ["a.csv"], "_line": [2]}, schema_overrides={"at": pl.Date}
+    )
     other = pl.DataFrame({"since": [DAY], "value": [5], "more": [6], "_source": ["b.csv"], "_line": [9]})
     joined = join_as_of(rows, other, clause(as_of="asked"), "at")
     assert joined.columns == [*rows.columns, "prices_value", "more"]
@@ -149,7 +151,12 @@ def test_an_empty_table_and_no_rows_keep_their_columns() -> None:
         ({"at": [DAY]}, {"since": [DAY]}, clause(columns=("gone",)), "got 'gone'"),
         ({"at": ["noon"]}, {"since": [DAY]}, clause(), "HS225] data.joins, the main rows, column 'at': got 'noon'"),
         ({"at": [DAY]}, {"since": [True]}, clause(), "HS225] data.joins, table 'prices', column 'since': got True"),
-        ({"at": [DAY], "v": [1], "prices_v": [1]}, {"since": [DAY], "v": [1]}, clause(), "two columns that would both be called 'prices_v'"),
+        (
+            {"at": [DAY], "v": [1], "prices_v": [1]},
+            {"since": [DAY], "v": [1]},
+            clause(),
+            "two columns that would both be called 'prices_v'",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(rows: dict[str, Any], other: dict[str, Any], join: Join, said: str) -> None:

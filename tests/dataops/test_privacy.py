@@ -95,7 +95,9 @@ def test_served_rows_are_shielded_as_frames_are(row: dict[str, Any]) -> None:
     (taken,) = found.taken([row])
     (logged,) = found.logged([taken])
     assert taken == {
-        name: pseudonym(text_of(value), KEY) if name == "mail" and value is not None else value for name, value in row.items() if name != "ssn"
+        name: pseudonym(text_of(value), KEY) if name == "mail" and value is not None else value
+        for name, value in row.items()
+        if name != "ssn"
     }
     assert logged == {name: value for name, value in taken.items() if name != "age"}
     if isinstance(row.get("mail"), str | float) and "mail" in taken:

@@ -41,7 +41,8 @@ def refused(text: str, **tables: pl.DataFrame) -> str:
 
 def test_rows_come_out_in_their_order_with_new_columns_and_provenance_last() -> None:
     done = run(
-        "-- features\nSELECT _line, d._source, d.price * 2 AS double, s.city\nFROM data d LEFT JOIN shops s USING (shop) ORDER BY price DESC;\n",
+        "-- features\nSELECT _line, d._source, d.price * 2 AS double, s.city\n"
+        "FROM data d LEFT JOIN shops s USING (shop) ORDER BY price DESC;\n",
         shops=SHOPS,
     )
     assert done.frame.columns == ["double", "city", "_source", "_line"]
@@ -67,7 +68,7 @@ def test_every_row_comes_out_or_is_counted_and_batches_give_the_same(values: lis
     rows = pl.DataFrame(values, schema={"x": pl.Int64, "shop": pl.String}, orient="row").with_columns(
         pl.lit("f").alias("_source"), pl.int_range(2, pl.len() + 2, dtype=pl.Int64).alias("_line")
     )
-    sql = feature_sql(f"SELECT x + 1 AS y, city, _source, _line FROM data JOIN shops USING (shop) WHERE x >= {limit}")
+    sql = feature_sql(f"SELECT x + 1 AS y, city, _source, _line FROM data JOIN shops USING (shop) WHERE x >= {limit}")  # noqa: S608
     whole = transform(rows, {"shops": SHOPS}, sql)
     assert whole.frame.height + whole.dropped.height == rows.height
     expected = [(x + 1, "Bonn" if shop == "a" else "Köln", n + 2) for n, (x, shop) in enumerate(values) if x is not None and x >= limit]
@@ -96,7 +97,7 @@ def test_every_row_comes_out_or_is_counted_and_batches_give_the_same(values: lis
         ("SELECT * FROM data QUALIFY row_number() OVER (ORDER BY price) = 1", False),
     ],
 )
-def test_a_statement_knows_whether_rows_may_come_in_batches(text: str, row_level: bool) -> None:  # noqa: FBT001
+def test_a_statement_knows_whether_rows_may_come_in_batches(text: str, row_level: bool) -> None:
     assert feature_sql(text).row_level is row_level
 
 
@@ -125,7 +126,7 @@ def test_windows_over_all_rows_are_sums_on_one_thread_with_one_result() -> None:
     ],
 )
 def test_results_have_the_types_that_contracts_know(expression: str, dtype: Any, value: object) -> None:
-    frame = run(f"SELECT {expression} AS v, _source, _line FROM data").frame
+    frame = run(f"SELECT {expression} AS v, _source, _line FROM data").frame  # noqa: S608
     assert frame.schema["v"] == dtype
     got = frame["v"][0]
     assert (got.removesuffix(".000000000") if isinstance(got, str) else got) == value

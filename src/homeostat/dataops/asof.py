@@ -119,7 +119,7 @@ def _moments(frame: pl.DataFrame, name: str, place: str) -> pl.Series:
     if wrong.height:
         raise DataError(
             "HS225",
-            f"got {wrong['raw'][0]!r}, which is no time ({wrong.height} such value(s)); allowed: dates, timestamps, ISO 8601, epoch seconds",
+            f"got {wrong['raw'][0]!r}, which is no time ({wrong.height} such); allowed: dates, timestamps, ISO 8601, epoch seconds",
             place=f"data.joins, {place}, column {name!r}",
             next_step="mend the values, or let a contract of type timestamp quarantine them",
         )

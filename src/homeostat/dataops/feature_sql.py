@@ -16,8 +16,10 @@ MAIN = "data"
 TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 # What a bare word means to DuckDB when no column has its name.
 CLOCK_WORDS = frozenset(
-    "current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime localtimestamp "
-    "session_user user".split()
+    {
+        *("current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user"),
+        *("localtime", "localtimestamp", "session_user", "user"),
+    }
 )
 SESSION = frozenset({"age", "current_schemas", "current_setting", "getvariable", "in_search_path"})
 """Functions that read the clock or the session although they take arguments: ``age(x)`` counts from today."""
@@ -86,7 +88,7 @@ def sql_error(error: duckdb.Error, text: str, name: str) -> DataError:
     import re
 
     told = str(error)
-    message = re.sub(r"^[A-Za-z ]+ Error: ", "", told.split("\n\nLINE ")[0]).strip()
+    message = re.sub(r"^[A-Za-z ]+ Error: ", "", told.split("\n\nLINE ", maxsplit=1)[0]).strip()
     place = re.search(r"^LINE (\d+):", told, re.MULTILINE)
     if place is not None:
         return DataError("HS226", message, place=f"{name}:{place[1]}")
@@ -156,7 +158,9 @@ def _between_two(node: dict[str, Any], function: str) -> bool:
 def _gathers(node: dict[str, Any], gathering: Collection[str]) -> bool:
     """Whether a part of the tree makes a row depend on other rows."""
     many = node.get("class") == "FUNCTION" and str(node["function_name"]).lower() in gathering
-    cut = any(modifier["type"] in ("DISTINCT_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER") for modifier in node.get("modifiers") or ())
+    cut = any(
+        modifier["type"] in ("DISTINCT_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER") for modifier in node.get("modifiers") or ()
+    )
     other = node.get("type") in ("SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE", "PIVOT")
     return many or cut or other or node.get("class") == "WINDOW" or bool(node.get("group_expressions")) or node.get("qualify") is not None
 
@@ -169,7 +173,9 @@ def _line(node: dict[str, Any], text: str) -> int:
 
 def _forbidden(what: str, node: dict[str, Any], text: str, name: str) -> DataError:
     step = "declare it in data.tables and read it by that name"
-    return DataError("HS228", f"got {what}; allowed: `data` and the names in data.tables", place=f"{name}:{_line(node, text)}", next_step=step)
+    return DataError(
+        "HS228", f"got {what}; allowed: `data` and the names in data.tables", place=f"{name}:{_line(node, text)}", next_step=step
+    )
 
 
 def _unsteady(what: str, place: str) -> DataError:

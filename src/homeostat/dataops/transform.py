@@ -110,7 +110,10 @@ def _readable(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         twin = folded.setdefault(column.lower(), column)
         if twin != column:
             raise DataError(
-                "HS226", f"got the columns {twin!r} and {column!r}, which SQL takes for one", place=f"table {name!r}", next_step="rename one"
+                "HS226",
+                f"got the columns {twin!r} and {column!r}, which SQL takes for one",
+                place=f"table {name!r}",
+                next_step="rename one",
             )
     return frame.with_columns(pl.selectors.by_dtype(pl.Null).cast(pl.String))
 
@@ -141,7 +144,9 @@ def _check_columns(columns: list[str], kinds: Mapping[str, str], place: str) -> 
         )
     twice = [name for at, name in enumerate(columns) if name in columns[:at]]
     if twice:
-        raise DataError("HS226", f"got the column {twice[0]!r} twice; each name is allowed once", place=place, next_step="rename one with AS")
+        raise DataError(
+            "HS226", f"got the column {twice[0]!r} twice; each name is allowed once", place=place, next_step="rename one with AS"
+        )
     wrong = [name for name in columns if kinds[name].startswith((*UNREADABLE, "STRUCT", "MAP", "UNION")) or kinds[name].endswith("]")]
     if wrong:
         message = f"got {wrong[0]!r} of type {kinds[wrong[0]]}; allowed: numbers, texts, true or false, dates and timestamps"

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def load_contract(project: Project) -> Contract | None:
-    """The contract the charter names, or None when it names none.
+    """The contract the charter names, as shielded rows must meet it; None when it names none.
 
     Raises:
         DataError: HS206, the file is missing or not valid.
     """
     from homeostat.dataops.contract import parse_contract
+    from homeostat.dataops.privacy import shield_contract
 
     name = project.charter.data.contract
     if name is None:
@@ -41,7 +42,7 @@ def load_contract(project: Project) -> Contract | None:
         ) from error
     except UnicodeDecodeError as error:
         raise DataError("HS206", "the contract's bytes are not UTF-8", place=name, next_step="save it as UTF-8") from error
-    return parse_contract(text, name)
+    return shield_contract(parse_contract(text, name), project.charter.privacy)
 
 
 def ingest(project: Project, progress: Progress | None = None) -> Fact:
@@ -120,12 +121,14 @@ def _take_in(project: Project, path: Path, file: SourceFile, intake: _Intake, be
     from homeostat.dataops.check import check
     from homeostat.dataops.quarantine import broken_lines, quarantine_rows
     from homeostat.dataops.versions import compare_schemas, schema_of
-    from homeostat.infra.sources import read
+    from homeostat.flow.privacy import shield_broken, shield_frame
+    from homeostat.infra.sources import SourceRead, read
 
     # What was there before is part of the name: a path may go back to an older content, and two ingests at once do one thing.
     key = f"{file.path}:{file.sha256}:{intake.contract_sha256[:12]}:{before}"
     source = read(path, project.charter.data, project.root)
     check_columns(project.charter, source.frame.columns, place=file.path)
+    source = SourceRead(shield_frame(project, source.frame), shield_broken(project, source.broken))
     contract = intake.contract or _implied(project, source.frame)
     report = check(source.frame, contract)
     rows = report.rows + source.broken.height
