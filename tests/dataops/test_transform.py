@@ -29,7 +29,7 @@ SHOPS = pl.DataFrame({"shop": ["a", "b"], "city": ["Bonn", "Köln"]})
 
 
 def run(text: str, rows: pl.DataFrame = ROWS, **tables: pl.DataFrame) -> Transformed:
-    return transform(rows, tables, feature_sql(text))
+    return transform(rows, tables, text)
 
 
 def refused(text: str, **tables: pl.DataFrame) -> str:

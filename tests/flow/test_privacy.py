@@ -32,10 +32,10 @@ from homeostat.infra.predictions import PredictionLog
 CHARTER = """
 name: loans
 problem: {statement: s, objective: o, decision: d, business_metric: b}
-task: {type: regression, target: y, entity: [mail], leave_out: [mail]}
+task: {type: regression, target: y, entity: [mail], leave_out: [mail, gender]}
 success: {metric: mae, baseline: none}
 data: {source: data/, contract: contract.yaml}
-privacy: {never_store: [ssn], never_log: [salary], pseudonymise: [mail, town], never_use: [gender]}
+privacy: {never_store: [ssn], never_log: [salary], pseudonymise: [mail, town]}
 learning: {budget: {seconds: null, trials: 3}}
 """
 CONTRACT = """
@@ -166,7 +166,7 @@ def test_a_refused_delivery_is_in_quarantine_without_clear_values(loans: Path) -
         assert "@clear.example" not in content, place
 
 
-def test_what_must_never_be_used_is_no_input_and_batch_scores_equal_served_ones(loans: Path) -> None:
+def test_batch_scores_of_clear_rows_equal_served_ones(loans: Path) -> None:
     with open_project(loans) as project:
         run(project)
         with serving(project) as url:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.casts import dtype_of, logical_type
 from homeostat.core.records import PROVENANCE
-from homeostat.dataops.feature_sql import MAIN, FeatureSql, refuse_words, sql_error
+from homeostat.dataops.feature_sql import MAIN, FeatureSql, feature_sql, refuse_words, sql_error
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Transformed:
     dropped: pl.DataFrame
 
 
-def transform(rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame], sql: FeatureSql, limits: Limits | None = None) -> Transformed:
+def transform(rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame], sql: FeatureSql | str, limits: Limits | None = None) -> Transformed:
     """Run row-level SQL: ``data`` are the rows, the other tables go by their names.
 
     The result has the selected columns as the types of ``core.casts`` (decimals are numbers, sums of whole numbers integers, zoned
@@ -53,7 +53,7 @@ def transform(rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame], sql: Featu
     Args:
         rows: the main rows with ``_source`` and ``_line``, which together name a row once.
         tables: the other tables whole.
-        sql: the checked statement.
+        sql: the statement, checked by ``feature_sql`` or as text.
         limits: memory and spill folder.
 
     Raises:
@@ -62,6 +62,7 @@ def transform(rows: pl.DataFrame, tables: Mapping[str, pl.DataFrame], sql: Featu
     import duckdb
 
     limits = limits or Limits()
+    sql = feature_sql(sql) if isinstance(sql, str) else sql
     unseen = [name for name in limits.unseen if name in rows.columns]
     given = {name.lower(): frame for name, frame in tables.items()} | {MAIN: rows.drop(unseen)}
     missing = sorted(sql.tables - set(given))

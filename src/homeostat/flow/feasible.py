@@ -49,7 +49,6 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     """The feasibility verdict for rows in memory."""
     from homeostat.charter.feasibility import QuickEvidence, assess
     from homeostat.core.targets import classes_of, encode_target
-    from homeostat.flow.privacy import usable_task
     from homeostat.learning.search import Stages, search
     from homeostat.preparation.fit import fit
     from homeostat.preparation.split import split
@@ -74,8 +73,7 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
         sections.Learning(learners=("lightgbm",), budget=QUICK, seed=charter.learning.seed),
         measured,
         Stages(
-            lambda part, flavour: fit(part, usable_task(project), charter.preparation, flavour, classes),
-            lambda part, window: select(part, task, window),
+            lambda part, flavour: fit(part, task, charter.preparation, flavour, classes), lambda part, window: select(part, task, window)
         ),
         clock=time.monotonic,
         refit=False,

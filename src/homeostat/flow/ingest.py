@@ -121,14 +121,14 @@ def _take_in(project: Project, path: Path, file: SourceFile, intake: _Intake, be
     from homeostat.dataops.check import check
     from homeostat.dataops.quarantine import broken_lines, quarantine_rows
     from homeostat.dataops.versions import compare_schemas, schema_of
-    from homeostat.flow.privacy import shield_broken, shield_frame
+    from homeostat.flow.privacy import shielded
     from homeostat.infra.sources import SourceRead, read
 
     # What was there before is part of the name: a path may go back to an older content, and two ingests at once do one thing.
     key = f"{file.path}:{file.sha256}:{intake.contract_sha256[:12]}:{before}"
     source = read(path, project.charter.data, project.root)
     check_columns(project.charter, source.frame.columns, place=file.path)
-    source = SourceRead(shield_frame(project, source.frame), shield_broken(project, source.broken))
+    source = SourceRead(*shielded(project, source))
     contract = intake.contract or _implied(project, source.frame)
     report = check(source.frame, contract)
     rows = report.rows + source.broken.height

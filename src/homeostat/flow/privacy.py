@@ -10,8 +10,8 @@ from homeostat.errors import DataError
 if TYPE_CHECKING:
     import polars as pl
 
-    from homeostat.core.sections import Task
     from homeostat.flow.project import Project
+    from homeostat.infra.sources import SourceRead
 
 
 def project_key(project: Project) -> bytes:
@@ -49,16 +49,16 @@ def shield_frame(project: Project, frame: pl.DataFrame) -> pl.DataFrame:
     return shield(frame, privacy, project_key(project))
 
 
-def shield_broken(project: Project, broken: pl.DataFrame) -> pl.DataFrame:
-    """Unreadable lines as they may be stored.
+def shielded(project: Project, read: SourceRead) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What was read of a source as it may be stored: rows, and lines no row could be read from.
 
     Raises:
         DataError: see ``project_key``.
     """
-    privacy = project.charter.privacy
-    if broken.is_empty() or not (privacy.never_store or privacy.pseudonymise):
-        return broken
-    return withhold(broken, privacy, project_key(project))
+    privacy, broken = project.charter.privacy, read.broken
+    if not broken.is_empty() and (privacy.never_store or privacy.pseudonymise):
+        broken = withhold(broken, privacy, project_key(project))
+    return shield_frame(project, read.frame), broken
 
 
 def served_shield(project: Project) -> RowShield | None:
@@ -69,10 +69,3 @@ def served_shield(project: Project) -> RowShield | None:
     """
     privacy = project.charter.privacy
     return row_shield(privacy, project_key(project) if privacy.pseudonymise else b"")
-
-
-def usable_task(project: Project) -> Task:
-    """The task with what privacy forbids among the columns that are never inputs."""
-    task, privacy = project.charter.task, project.charter.privacy
-    unused = (*privacy.never_use, *privacy.never_store)
-    return task.model_copy(update={"leave_out": (*task.leave_out, *unused)}) if unused else task

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.ids import digest
-from homeostat.flow.privacy import usable_task
 from homeostat.flow.training_rows import TrainingRows, training_rows
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def order_key(project: Project, order: Order) -> str:
     quarantined = sorted(fact.id for fact in project.ledger.find("quarantine"))
     parts = {
         "dataset": order.dataset,
-        "task": usable_task(project).model_dump(mode="json"),
+        "task": charter.task.model_dump(mode="json"),
         "preparation": charter.preparation.model_dump(mode="json"),
         "learning": order.learning.model_dump(mode="json"),
         "metric": charter.success.metric,
@@ -132,7 +131,7 @@ def _search(project: Project, order: Order, split: Split, progress: Progress | N
     charter = project.charter
     classes = classes_of(split.train[charter.task.target], charter.task)
     stages = Stages(
-        fit_preparation=lambda frame, flavour: fit(frame, usable_task(project), charter.preparation, flavour, classes),
+        fit_preparation=lambda frame, flavour: fit(frame, charter.task, charter.preparation, flavour, classes),
         select_window=lambda frame, window: select(frame, charter.task, window),
     )
     payoff = charter.value.payoff
