@@ -170,7 +170,7 @@ def test_batch_scores_of_clear_rows_equal_served_ones(loans: Path) -> None:
     with open_project(loans) as project:
         run(project)
         with serving(project) as url:
-            with urllib.request.urlopen(url + "/v2/models/loans") as reply:
+            with urllib.request.urlopen(url + "/v2/models/loans") as reply:  # noqa: S310
                 inputs = {each["name"] for each in json.loads(reply.read())["inputs"]}
             rows = [{name: value for name, value in person(n).items() if name != "y"} for n in range(600, 603)]
             served = [each["prediction"] for each in (ask(url, row)["predictions"][0] for row in rows)]

@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.ids import digest
+from homeostat.flow.labelling import labels_version
 from homeostat.flow.training_rows import TrainingRows, training_rows
+from homeostat.preparation.labelling import LABEL, weigh, with_weak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from homeostat.core.ports import Progress
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
+    from homeostat.graph.plan import Floats
     from homeostat.learning.search import Candidate
     from homeostat.serving.bundle import Bundle
     from homeostat.serving.parity import ParityReport
@@ -57,6 +60,8 @@ def order_key(project: Project, order: Order) -> str:
         "purpose": order.purpose,
         "start": dict(order.start or {}),
         "quarantined": quarantined,
+        "labels": labels_version(project),
+        "labelling": charter.labelling.model_dump(mode="json"),
     }
     return digest(parts)
 
@@ -75,7 +80,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         return known
     started = time.perf_counter()
     rows = training_rows(project, project.require(order.dataset))
-    split = split_rows(project, rows.frame)
+    split = with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
     run = _open_run(project, order, key)
     found = _search(project, order, split, progress)
     bundle, parity = _pack(project, found, split, run)
@@ -125,14 +130,13 @@ def _search(project: Project, order: Order, split: Split, progress: Progress | N
     from homeostat.learning.search import Stages, search
     from homeostat.learning.threshold import payoff_threshold
     from homeostat.preparation.fit import fit
-    from homeostat.preparation.window import select
     from homeostat.stats.metrics import metric
 
     charter = project.charter
     classes = classes_of(split.train[charter.task.target], charter.task)
     stages = Stages(
         fit_preparation=lambda frame, flavour: fit(frame, charter.task, charter.preparation, flavour, classes),
-        select_window=lambda frame, window: select(frame, charter.task, window),
+        select_window=partial(_select, project),
     )
     payoff = charter.value.payoff
     return search(
@@ -146,6 +150,14 @@ def _search(project: Project, order: Order, split: Split, progress: Progress | N
         threshold=payoff_threshold(payoff) if payoff else 0.5,
         progress=partial(_say, progress) if progress else None,
     )
+
+
+def _select(project: Project, frame: pl.DataFrame, window: sections.Window) -> tuple[pl.DataFrame, Floats | None]:
+    """The rows of a window and their weights: those of age, times that of weak labels."""
+    from homeostat.preparation.window import select
+
+    rows, weights = select(frame, project.charter.task, window)
+    return rows, weigh(rows, weights, project.charter.labelling.weight)
 
 
 def _say(progress: Progress, message: str, done: float | None = None) -> None:
@@ -208,6 +220,8 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
         "classes": list(found.plan.classes),
         "validation_value": found.value,
         "rows": {"train": split.train.height, "validation": split.validation.height, "holdout": split.holdout.height},
+        "labels": rows.labels,
+        "weakly_labelled": int((split.train[LABEL] == "rule").sum()),
         "left_out": {"unlabelled": rows.unlabelled, "quarantined": rows.quarantined, "windows": list(rows.windows)},
     }
 
