@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RANDOM_SHARE = 0.1
 """Of a queue: rows drawn blindly, so that what people find there says something about all rows."""
-POOL = 20
+POOL = 10
 """How many times the queue's size of the most telling rows compete for it."""
 MOST_TEXTS = 20
 REFERENCES = 2_000
@@ -37,8 +37,9 @@ def choose(frame: pl.DataFrame, labelled: pl.DataFrame, scores: Floats | None, s
 
     Telling is: with class scores (n, k >= 2) a small margin between the two likeliest classes; with a regression's scores (n, 1)
     the distance to the nearest labelled row, since one value does not say how sure it is; without scores nothing is, and the rows
-    are spread alone. The most telling rows are put into as many clusters as there are places, and each cluster gives its most
-    telling row, so that near-duplicates take one place. A tenth of the places is drawn at random from the rest.
+    are spread alone. The most telling half, at most ten rows for each place, is put into as many clusters as there are places, each row with
+    the weight of what it tells, and each cluster gives its most telling row. Of near-duplicates one row competes. A tenth of the
+    places is drawn at random from the rest.
 
     Args:
         frame: rows without a label; columns whose name starts with ``_`` are not looked at.
@@ -47,8 +48,8 @@ def choose(frame: pl.DataFrame, labelled: pl.DataFrame, scores: Floats | None, s
         size: places in the queue.
         seed: of the clusters and the draw.
 
-    Source: Settles, Active Learning Literature Survey (2009), sections 3.1 (margin sampling) and 5.2 (density); Xu et al.,
-    Incorporating diversity and density in active learning for relevance feedback (2007), for one row per cluster.
+    Source: Settles, Active Learning Literature Survey (2009), section 3.1 (margin sampling); Zhdanov, Diverse mini-batch Active
+    Learning, arXiv:1901.05954 (2019), section 4 (the most informative rows in weighted clusters).
     """
     rng = np.random.default_rng(seed)
     size = min(size, frame.height)
@@ -56,7 +57,10 @@ def choose(frame: pl.DataFrame, labelled: pl.DataFrame, scores: Floats | None, s
     points = embed(frame, labelled)
     telling, words = _telling(points, frame.height, scores, rng)
     order = np.argsort(-telling, kind="stable") if scores is not None else rng.permutation(frame.height)
-    picked = _one_per_cluster(points[: frame.height], telling, order[: POOL * size], size - blind, seed)
+    distinct = _distinct(points[order])
+    telling_half = len(distinct) if scores is None else max(size, (len(distinct) + 1) // 2)
+    pool = distinct[: min(POOL * size, telling_half)]
+    picked = _one_per_cluster(points[: frame.height], telling, order[pool], size - blind, seed)
     rest = np.setdiff1d(np.arange(frame.height), picked)
     drawn = np.sort(rng.choice(rest, min(blind, len(rest)), replace=False))
     told = [words(place) for place in picked.tolist()] + ["random: one of all rows without a label"] * len(drawn)
@@ -64,9 +68,9 @@ def choose(frame: pl.DataFrame, labelled: pl.DataFrame, scores: Floats | None, s
 
 
 def embed(frame: pl.DataFrame, labelled: pl.DataFrame) -> Floats:
-    """Rows of both frames, one after the other, as points (n, p): numbers by their rank in 0 to 1, texts one-hot where they are few.
+    """Rows of both frames, one after the other, as points (n, p): numbers in standard deviations, texts one-hot where they are few.
 
-    Nulls are 0.5 for numbers and 0 for texts; two rows that differ in one text are as far apart as one number can make them.
+    Nulls are the mean of numbers and no text; another text is as far away as one standard deviation.
     Dates count as numbers; texts of more than 20 values are left out, as are columns without a plain type.
     """
     import polars as pl
@@ -77,9 +81,9 @@ def embed(frame: pl.DataFrame, labelled: pl.DataFrame) -> Floats:
     for column in both.iter_columns():
         kind = logical_type(column.dtype)
         if kind in ("number", "integer", "date", "timestamp"):
-            values = column.to_physical().cast(pl.Float64).fill_nan(None)
-            ranks = values.rank("average") / max(values.len() - values.null_count(), 1)
-            blocks.append(ranks.fill_null(0.5).to_numpy()[:, None])
+            values = column.to_physical().cast(pl.Float64).replace([float("inf"), -float("inf"), float("nan")], None)
+            spread = values.std() or 1.0
+            blocks.append(((values - (values.mean() or 0.0)) / spread).fill_null(0.0).to_numpy()[:, None])
         elif kind is not None:
             given = texts(column)
             known = given.drop_nulls().unique().sort()
@@ -112,16 +116,28 @@ def _nearest(points: Floats, others: Floats) -> Floats:
     return found
 
 
-def _one_per_cluster(points: Floats, telling: Floats, pool: Ints, places: int, seed: int) -> Ints:
-    """Places of the most telling row of each cluster of the pool, the most telling first; equal points are one."""
+def _distinct(points: Floats) -> Ints:
+    """Places of points of which no earlier one is the same to a tenth of a standard deviation in every column."""
+    import polars as pl
+
+    if not points.shape[1]:
+        return np.arange(min(1, len(points)))
+    cells = pl.DataFrame(np.round(points, 1) + 0.0).with_row_index("_place")  # + 0.0 makes -0.0 the same as 0.0
+    first = cells.unique(cells.columns[1:], keep="first", maintain_order=True)["_place"]
+    return first.cast(pl.Int64).to_numpy()
+
+
+def _one_per_cluster(points: Floats, telling: Floats, rows: Ints, places: int, seed: int) -> Ints:
+    """The most telling of these rows in each of as many clusters as there are places, the most telling first."""
     from sklearn.cluster import KMeans
 
-    if places <= 0 or not len(pool):
+    if places <= 0:
         return np.zeros(0, dtype=np.int64)
-    distinct, first = np.unique(points[pool], axis=0, return_index=True)  # the first in the pool is the most telling of equal ones
-    rows = pool[first]
     if len(rows) > places:
-        groups = KMeans(places, n_init=1, random_state=seed).fit(distinct)
+        distinct = points[rows]
+        weights = telling[rows] - telling[rows].min()
+        weights = weights / weights.max() + 1e-3 if weights.any() else None
+        groups = KMeans(places, n_init=1, random_state=seed).fit(distinct, sample_weight=weights)
         centred = -np.linalg.norm(distinct - groups.cluster_centers_[groups.labels_], axis=1)
         best = np.lexsort((-centred, -telling[rows]))  # the most telling, of equal ones the nearest to the middle
         _, at = np.unique(groups.labels_[best], return_index=True)
