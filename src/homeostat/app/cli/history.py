@@ -22,13 +22,15 @@ KINDS = (
     "promotion",
     "rollback",
     "labels",
+    "dataset_labels",
+    "queue",
     "diagnosis",
     "quarantine",
     "action",
     "outcome",
 )
 # What is too fine to be listed unasked.
-DETAILS = ("run", "trial", "holdout", "verdict", "window", "finding")
+DETAILS = ("key", "run", "trial", "holdout", "verdict", "window", "finding")
 
 
 @click.option("--kind", "kinds", multiple=True, type=click.Choice((*KINDS, *DETAILS)), help="Only facts of this kind; may be given again.")
