@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from datetime import date
@@ -24,7 +23,7 @@ PRIVACY = Privacy(never_store=("ssn",), pseudonymise=("mail",), never_log=("age"
 
 
 def test_it_is_hmac_sha256_by_the_definition() -> None:
-    expected = base64.b32encode(hmac.new(KEY, b"ada@example.org", hashlib.sha256).digest()).decode().lower()[:26]
+    expected = hmac.new(KEY, b"ada@example.org", hashlib.sha256).hexdigest()[:32]
     assert pseudonym("ada@example.org", KEY) == f"p_{expected}"
     assert pseudonym("ada@example.org", KEY) != pseudonym("ada@example.org", KEY[::-1])
 
@@ -52,7 +51,7 @@ def test_pseudonyms_are_equal_where_values_are_and_twice_is_once(values: list[st
     assert made.to_list() == [None if value is None else pseudonym(value, KEY) for value in values]
     assert made.n_unique() == len(set(values))
     assert pseudonyms(made, KEY).to_list() == made.to_list()
-    assert made.drop_nulls().str.len_chars().is_in([28]).all()
+    assert made.drop_nulls().str.len_chars().is_in([34]).all()
 
 
 def test_frames_lose_what_is_never_stored_and_keep_the_rest() -> None:

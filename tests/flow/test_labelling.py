@@ -229,7 +229,7 @@ def test_pseudonymised_keys_meet_clear_and_hashed_ones(spam: Path, monkeypatch: 
         write_queue(project, spam / "q.csv", 10)
         queue = pl.read_csv(spam / "q.csv", infer_schema=False)
         assert "kind" not in queue.columns
-        assert queue["id"].str.contains("^p_[a-z2-7]{26}$").all()
+        assert queue["id"].str.contains("^p_[0-9a-f]{32}$").all()
         queue.select("id").with_columns(pl.lit("no").alias("y")).write_csv(spam / "hashed.csv")
         assert import_labels(project, spam / "hashed.csv").body["taken"] == 10
         assert import_labels(project, give(spam, "id,y\nid0,yes\nid3,no\n")).body["taken"] == 2

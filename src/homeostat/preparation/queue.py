@@ -37,9 +37,9 @@ def choose(frame: pl.DataFrame, labelled: pl.DataFrame, scores: Floats | None, s
 
     Telling is: with class scores (n, k >= 2) a small margin between the two likeliest classes; with a regression's scores (n, 1)
     the distance to the nearest labelled row, since one value does not say how sure it is; without scores nothing is, and the rows
-    are spread alone. The most telling half, at most ten rows for each place, is put into as many clusters as there are places, each row with
-    the weight of what it tells, and each cluster gives its most telling row. Of near-duplicates one row competes. A tenth of the
-    places is drawn at random from the rest.
+    are spread alone. The most telling half, at most ten rows for each place, is put into as many clusters as there are places, each
+    row with the weight of what it tells, and each cluster gives its most telling row. Of near-duplicates one row competes. A tenth
+    of the places is drawn at random from the rest.
 
     Args:
         frame: rows without a label; columns whose name starts with ``_`` are not looked at.
