@@ -47,7 +47,8 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     if known is not None:
         return known
     dataset = project.require(str(candidate.body["dataset"]))
-    split = split_rows(project, training_rows(project, dataset, candidate.body["left_out"]["windows"]).frame)
+    rows = training_rows(project, dataset, candidate.body["left_out"]["windows"], candidate.body.get("labels"))
+    split = split_rows(project, rows.frame)
     look = _open_holdout(project, split, candidate, key)
     arrays, without = _score_all(project, candidate, split, current.bundle if current else None)
     block = block_length(project.charter, split.holdout)

@@ -57,12 +57,13 @@ def is_transformed(project: Project) -> bool:
 
 
 def load_contract(project: Project, name: str | None) -> Contract | None:
-    """The contract of this name, or None for none.
+    """The contract of this name, as shielded rows must meet it; None for none.
 
     Raises:
         DataError: HS206, the file is missing or not valid.
     """
     from homeostat.dataops.contract import parse_contract
+    from homeostat.dataops.privacy import shield_contract
 
     if name is None:
         return None
@@ -75,7 +76,7 @@ def load_contract(project: Project, name: str | None) -> Contract | None:
         ) from error
     except UnicodeDecodeError as error:
         raise DataError("HS206", "the contract's bytes are not UTF-8", place=name, next_step="save it as UTF-8") from error
-    return parse_contract(text, name)
+    return shield_contract(parse_contract(text, name), project.charter.privacy)
 
 
 def served_contract(project: Project) -> Contract | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
     from homeostat.monitoring.observe import observe
 
     charter = project.charter
-    reference = load_profile(project, str(view.version.fact.body["profile"]))
+    reference = _logged(project, load_profile(project, str(view.version.fact.body["profile"])))
     bundle = load_bundle(project, view.version.bundle)
     current = _profile(project, view, bundle, reference)
     breaches = _breaches(project, view, bundle)
@@ -120,6 +120,12 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
         closed.append(project.fact("quarantine", f"{body['start']}:{body['end']}", span, causes=(made.id,)))
     project.ledger.record(window, *facts, made, *closed)
     return project.require(made.id)
+
+
+def _logged(project: Project, reference: Profile) -> Profile:
+    """The reference without the columns that are never logged: their absence from a window says nothing."""
+    hidden = project.charter.privacy.never_log
+    return replace(reference, columns={name: column for name, column in reference.columns.items() if name not in hidden})
 
 
 def _profile(project: Project, view: View, bundle: Bundle, reference: Profile) -> Profile:

@@ -47,11 +47,13 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
 
 
 def training_window(charter: Charter, frame: pl.DataFrame, window: sections.Window) -> tuple[pl.DataFrame, Floats | None]:
-    """The rows of a window and their weights; no more rows than the charter's sample."""
+    """The rows of a window and their weights: those of age, times that of weak labels; no more rows than the charter's sample."""
+    from homeostat.preparation.labelling import weigh
     from homeostat.preparation.sample import sample
     from homeostat.preparation.window import select
 
     rows, weights = select(frame, charter.task, window)
+    weights = weigh(rows, weights, charter.labelling.weight)
     taken = sample(rows[charter.task.target], charter.task, charter.preparation.sample, charter.learning.seed)
     if taken is None:
         return rows, weights

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
+from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
 from homeostat.flow.registry import Version, champion, load_bundle
 from homeostat.flow.writing import check_suffix, write_rows
@@ -52,12 +53,12 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
     if target.exists() and source.exists() and target.samefile(source):
         raise ProjectError("HS607", "the output is the input", place=str(target), next_step="give another output")
     now = serving(project)
-    frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)
+    frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)  # the caller's own: it goes out as it came
     taken = [name for name in ("prediction", "model_version", "run") if name in frame.columns]
     if taken:
         raise DataError("HS203", f"the input has a column {taken[0]!r}, which the output needs", place=source.name, next_step="rename it")
     predictor = Predictor(now.bundle)
-    scores = predictor.predict_frame(frame)
+    scores = predictor.predict_frame(shield_frame(project, frame))
     answers = predictor.answers(scores)
     scored = frame.with_columns(
         *(pl.Series(name, values) for name, values in answers.items()),

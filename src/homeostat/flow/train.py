@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from homeostat.charter.effective import effective_task, purpose
 from homeostat.core.ids import digest
 from homeostat.flow.footprint import measure_footprint
+from homeostat.flow.labelling import labels_version
 from homeostat.flow.training_rows import TrainingRows, training_rows
+from homeostat.preparation.labelling import LABEL, with_weak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +61,8 @@ def order_key(project: Project, order: Order) -> str:
         "purpose": order.purpose,
         "start": dict(order.start or {}),
         "quarantined": quarantined,
+        "labels": labels_version(project),
+        "labelling": charter.labelling.model_dump(mode="json"),
     }
     return digest(parts)
 
@@ -77,7 +81,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         return known
     started = time.perf_counter()
     rows = training_rows(project, project.require(order.dataset))
-    split = split_rows(project, rows.frame)
+    split = with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
     run = _open_run(project, order, key)
     decisions, decided = _decide(project, order, rows, split)
     found = _search(project, order, split, decisions, progress)
@@ -227,6 +231,8 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
             "windows": list(rows.windows),
             "gap": split.left_out,
         },
+        "labels": rows.labels,
+        "weakly_labelled": int((split.train[LABEL] == "rule").sum()),
     }
 
 

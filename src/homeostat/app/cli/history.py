@@ -26,13 +26,15 @@ KINDS = (
     "promotion",
     "rollback",
     "labels",
+    "dataset_labels",
+    "queue",
     "diagnosis",
     "quarantine",
     "action",
     "outcome",
 )
 # What is too fine to be listed unasked.
-DETAILS = ("decisions", "run", "trial", "holdout", "verdict", "window", "finding")
+DETAILS = ("key", "decisions", "run", "trial", "holdout", "verdict", "window", "finding")
 
 
 @click.option("--kind", "kinds", multiple=True, type=click.Choice((*KINDS, *DETAILS)), help="Only facts of this kind; may be given again.")

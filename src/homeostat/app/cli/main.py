@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "score": "Score a file in one batch.",
     "export": "Write the model for use elsewhere.",
     "labels": "Take in labels that arrived late.",
+    "label": "Label rows of the dataset: by rules, a review queue, a file.",
     "monitor": "Evaluate the windows that are due.",
     "operate": "Run the loop: watch, diagnose, repair.",
     "trace": "Walk from a prediction back to its data, code and approver.",
