@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.preparation.analysis.reading import finite
+from homeostat.preparation.analysis.reading import finite, hardly_repeats
 from homeostat.preparation.analysis.records import Correlations
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from homeostat.preparation.analysis.reading import Readable
 
-FEWEST = 3  # rows per name, on average, for an association to mean anything
 MOST_COLUMNS = 40
 DENSE_CELLS = 1_000_000  # tables of two columns up to this size are counted without sorting
 
@@ -35,7 +34,7 @@ def association(values: pl.Series, goal: pl.Series) -> tuple[float | None, str |
     if all(numeric):
         found = pair.select(pl.corr(pl.col("x").rank(), pl.col("y").rank())).item() if pair.height > 1 else None
         return finite(found), "spearman"
-    if any(pair[side].n_unique() * FEWEST > pair.height for side, is_number in zip("xy", numeric, strict=True) if not is_number):
+    if any(hardly_repeats(pair[side]) for side, is_number in zip("xy", numeric, strict=True) if not is_number):
         return None, None
     if any(numeric):
         number, group = ("x", "y") if numeric[0] else ("y", "x")
@@ -69,9 +68,7 @@ def correlations(table: Readable, closest: Mapping[str, float], target: str) -> 
 
 
 def _varies(series: pl.Series) -> bool:
-    known = series.drop_nulls()
-    distinct = known.n_unique() if len(known) else 0
-    return distinct > 1 and (series.dtype.is_float() or distinct * FEWEST <= len(known))
+    return series.drop_nulls().n_unique() > 1 and (series.dtype.is_float() or not hardly_repeats(series))
 
 
 def _matrix(frame: pl.DataFrame) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 40  # columns whose nulls are compared
 MOST_PATTERNS = 10
 MOST_PAIRS = 20
+LEAST_PHI = 0.1
 
 
 def missing(profiles: tuple[ColumnProfile, ...], empty: pl.DataFrame) -> Missing:
@@ -55,6 +56,6 @@ def _pairs(empty: pl.DataFrame) -> tuple[tuple[str, str, int, float], ...]:
         (empty.columns[i], empty.columns[j], int(both[i, j]), float(np.clip(phi[i, j], -1.0, 1.0)))
         for i in range(empty.width)
         for j in range(i + 1, empty.width)
-        if both[i, j] and np.isfinite(phi[i, j])
+        if both[i, j] and phi[i, j] >= LEAST_PHI
     ]
     return tuple(sorted(found, key=lambda each: (-each[3], -each[2], each[0], each[1]))[:MOST_PAIRS])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.preparation.analysis.periods import periods_of
-from homeostat.preparation.analysis.reading import finite, short
+from homeostat.preparation.analysis.reading import finite, hardly_repeats, short
 from homeostat.preparation.analysis.records import ColumnOverTime, OverTime
 from homeostat.preparation.analysis.relations import encoded, target_groups
 from homeostat.stats.distance import chi_squared, ks_p_value, ks_statistic, total_variation
@@ -86,14 +86,15 @@ def _column(series: pl.Series, shape: Kind, periods: tuple[NDArray[np.int64], in
     rows = np.bincount(place, minlength=count)
     nulls = np.bincount(place[empty], minlength=count)
     number = series.dtype.is_float()
-    of = "" if number else _most_frequent(series)
+    telling = shape != "timestamp" and (number or not hardly_repeats(series))
+    of = "" if number or not telling else _most_frequent(series)
     values = (series if number else (series == of)).fill_null(0).to_numpy().astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         means = np.bincount(place, weights=values, minlength=count) / (rows - nulls)
     return ColumnOverTime(
         column=series.name,
         of=short(of),
-        values=tuple(None if shape == "timestamp" else finite(value) for value in means),
+        values=tuple(finite(value) if telling else None for value in means),
         nulls=tuple(finite(n / k) if k else None for n, k in zip(nulls, rows, strict=True)),
         drift=drift[0],
         statistic="ks" if number else "total variation",

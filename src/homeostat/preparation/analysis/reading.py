@@ -21,6 +21,7 @@ LONGEST = 120  # characters of a value that are told
 EARLIEST_S, LATEST_S = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999
 WORDS_IN_A_TEXT = 5.0
 DISTINCT_TEXTS = 0.5
+FEWEST = 3  # rows per name, on average, for an association to mean anything
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +108,12 @@ def as_texts(series: pl.Series) -> pl.Series:
         encoded = series.to_frame().select(pl.struct(pl.all()).struct.json_encode()).to_series()
         return encoded.alias(series.name).set(series.is_null(), None)
     return series.hash().cast(pl.String).alias(series.name).set(series.is_null(), None)
+
+
+def hardly_repeats(names: pl.Series) -> bool:
+    """Whether names come fewer than three times on average: they would explain anything, and none of them says anything."""
+    known = names.drop_nulls()
+    return len(known) > 0 and known.n_unique() * FEWEST > len(known)
 
 
 def iso(seconds: float) -> str:

@@ -105,7 +105,7 @@ class Missing:
     """``columns``: (name, rows without a value, their share), of the columns with any, most first.
 
     ``patterns``: the most frequent sets of columns that are empty in the same row, with the rows. ``pairs``: two columns, the rows in
-    which both are empty, and the phi coefficient of being empty (1: always together), highest first.
+    which both are empty, and the phi coefficient of being empty (1: always together), the highest first and none below 0.1.
     """
 
     columns: tuple[tuple[str, int, float], ...] = ()
@@ -169,8 +169,9 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class ColumnOverTime:
-    """A column per period. ``values``: the mean of a number, else the share of rows that have the value ``of``.
+    """A column per period. ``values``: the mean of a number, or the share of a category's values that are ``of``, its most frequent one.
 
+    Times, and names that hardly come twice, have no values here.
     ``nulls``: share of rows without a value. ``drift``: how far the last third of the rows is from the first, as the ``statistic``
     (Kolmogorov-Smirnov distance of numbers, total variation of categories, nulls counted as a value), with its p-value.
     """

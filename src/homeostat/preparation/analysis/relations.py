@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from homeostat.preparation.analysis.reading import finite, iso, short
+from homeostat.preparation.analysis.reading import finite, hardly_repeats, iso, short
 from homeostat.preparation.analysis.records import Group, Relation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ By = Literal["value", "bin", "time", "length"]
 
 
 def relations(table: Readable, goal: Goal, associations: Mapping[str, float | None]) -> tuple[Relation, ...]:
-    """One relation per column that has at least two groups, the strongest association first.
+    """One relation per column that has at least two groups, the strongest association first; none for names that hardly come twice.
 
     Args:
         table: training rows; the target's own column is not looked at.
@@ -39,7 +39,7 @@ def relations(table: Readable, goal: Goal, associations: Mapping[str, float | No
     y, classes = encoded(goal)
     found = []
     for name, shape in table.shapes.items():
-        if name == goal.values.name:
+        if name == goal.values.name or (shape not in ("number", "timestamp", "text") and hardly_repeats(table.frame[name])):
             continue
         by, labels, place = grouped(table.frame[name], shape)
         groups = target_groups(labels, place, y, classes)

@@ -22,7 +22,7 @@ MUCH_DRIFT, TARGET_DRIFT, CERTAIN = 0.3, 0.1, 0.001
 SKEWED = 3.0
 FEW_OUTLIERS = 0.05  # beyond that share it is the shape of the distribution, not outliers
 SAME = 0.98
-MOST_NAMED = 6
+MOST_NAMED = 4
 
 
 def remarks(found: Analysis, task: sections.Task, section: sections.Preparation, problems: tuple[Remark, ...]) -> tuple[Remark, ...]:
