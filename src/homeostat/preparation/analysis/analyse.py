@@ -77,7 +77,8 @@ def analyse(evidence: Evidence, task: sections.Task, section: sections.Preparati
     told = {name: shape for name, shape in shapes.items() if name not in hidden}
     table = readable(seen.frame, told)
     learned = readable(train.frame, {name: shape for name, shape in told.items() if name in train.frame.columns})
-    goal = goal_of(learned.frame[task.target] if task.target in learned.shapes else pl.Series(task.target, [], dtype=pl.String), task)
+    there = task.target in learned.shapes
+    goal = goal_of(learned.frame[task.target] if there else pl.Series(task.target, [None] * train.frame.height, dtype=pl.String), task)
     learned = _with_goal(learned, goal)
     related = {name: association(learned.frame[name], goal.values) for name in learned.shapes if name != task.target}
     strengths = {name: value for name, (value, _) in related.items() if value is not None}
@@ -91,7 +92,7 @@ def analyse(evidence: Evidence, task: sections.Task, section: sections.Preparati
         rows=replace(evidence.counts, seen_sample=table.frame.height, train_sample=learned.frame.height),
         remarks=(),
         columns=profiles,
-        missing=missing(profiles, seen.frame.select(_empty(seen.frame, name) for name in columns)),
+        missing=missing(profiles, pl.DataFrame({name: _empty(seen.frame[name]) for name in columns})),
         correlations=correlations(learned, strengths, task.target),
         outliers=outliers(table, seen.place),
         relations=relations(learned, goal, strengths),
@@ -138,7 +139,8 @@ def _with_goal(table: Readable, goal: Goal) -> Readable:
 
 
 def _without(table: Readable, name: str) -> Readable:
-    return Readable(table.frame.drop(name, strict=False), {each: shape for each, shape in table.shapes.items() if each != name})
+    kept = {each: shape for each, shape in table.shapes.items() if each != name}
+    return Readable(table.frame.select(list(kept)), kept)
 
 
 def _completed(
@@ -160,11 +162,8 @@ def _completed(
     return replace(profile, bins=bins_of(values)) if profile.shape == "number" else profile
 
 
-def _empty(frame: pl.DataFrame, name: str) -> pl.Expr:
-    import polars as pl
-
-    column = pl.col(name)
-    return ~column.is_finite().fill_null(False) if frame.schema[name].is_float() else column.is_null()
+def _empty(series: pl.Series) -> pl.Series:
+    return ~series.is_finite().fill_null(False) if series.dtype.is_float() else series.is_null()
 
 
 def _timeline(sample: _Sampled, task: sections.Task, section: sections.Preparation) -> Timeline:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.casts import logical_type
-from homeostat.preparation.analysis.reading import EARLIEST_S, LATEST_S, LONGEST, as_numbers, as_seconds, as_texts, finite, iso
+from homeostat.preparation.analysis.reading import as_numbers, as_seconds, as_texts, finite, iso, short
 from homeostat.preparation.analysis.records import ColumnProfile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from homeostat.core.sections import Kind
 
@@ -31,48 +34,55 @@ def profile_columns(frame: pl.DataFrame, shapes: Mapping[str, Kind], hidden: Col
 
 
 def _profile(series: pl.Series, shape: Kind, *, hidden: bool) -> ColumnProfile:
-    numeric = logical_type(series.dtype) in ("number", "integer")
-    values = as_numbers(series) if numeric else series
-    filled = values.drop_nulls()
-    distinct = filled.n_unique() if filled.len() else 0
-    known: dict[str, Any] = {
-        "name": series.name,
-        "kind": logical_type(series.dtype) or ("null" if filled.is_empty() else str(series.dtype)),
-        "shape": shape,
-        "rows": series.len(),
-        "nulls": series.len() - filled.len(),
-        "distinct": distinct,
-        "constant": distinct <= 1,
-        "infinite": int(series.is_infinite().sum()) if series.dtype.is_float() else 0,
-        "hidden": hidden,
-    }
-    if not hidden and filled.len():
-        known.update(_numbers(series, filled) if numeric else _others(filled, shape))
-    return ColumnProfile(**known)
+    kind = logical_type(series.dtype)
+    numeric = kind in ("number", "integer")
+    filled = (as_numbers(series) if numeric else series).drop_nulls()
+    distinct, told = _numbers(series, filled) if numeric else _others(filled, shape)
+    return ColumnProfile(
+        name=series.name,
+        kind=kind or ("null" if filled.is_empty() else str(series.dtype)),
+        shape=shape,
+        rows=series.len(),
+        nulls=series.len() - filled.len(),
+        distinct=distinct,
+        constant=distinct <= 1,
+        infinite=int(series.is_infinite().sum()) if series.dtype.is_float() else 0,
+        hidden=hidden,
+        **({} if hidden else told),
+    )
 
 
-def _numbers(series: pl.Series, filled: pl.Series) -> dict[str, Any]:
+def _numbers(series: pl.Series, filled: pl.Series) -> tuple[int, dict[str, Any]]:
+    """How many values there are, and what they are: all from one sort."""
+    if filled.is_empty():
+        return 0, {}
+    ordered = filled.sort().to_numpy()
     whole = series.dtype.is_integer()
-    return {
-        "minimum": series.min() if whole else filled.min(),
-        "maximum": series.max() if whole else filled.max(),
+    distinct = filled.n_unique() if whole else int((ordered[1:] != ordered[:-1]).sum()) + 1
+    return distinct, {
+        "minimum": series.min() if whole else float(ordered[0]),
+        "maximum": series.max() if whole else float(ordered[-1]),
         "mean": finite(filled.mean()),
         "std": finite(filled.std()),
-        "quantiles": {str(q): value for q in QUANTILES if (value := finite(filled.quantile(q, "linear"))) is not None},
+        "quantiles": {str(q): value for q in QUANTILES if (value := _quantile(ordered, q)) is not None},
     }
 
 
-def _others(filled: pl.Series, shape: Kind) -> dict[str, Any]:
+def _quantile(ordered: NDArray[np.float64], q: float) -> float | None:
+    """Linear between the two nearest values. Source: Hyndman and Fan 1996, type 7."""
+    place = q * (len(ordered) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return finite(ordered[low] * (1 - (place - low)) + ordered[high] * (place - low))
+
+
+def _others(filled: pl.Series, shape: Kind) -> tuple[int, dict[str, Any]]:
+    import polars as pl
+
     if shape == "timestamp" or filled.dtype.is_temporal():
         seconds = as_seconds(filled)
         low, high = finite(seconds.min()), finite(seconds.max())
-        return {} if low is None or high is None else {"minimum": iso(low), "maximum": iso(min(max(high, EARLIEST_S), LATEST_S))}
-    return {"top": tuple((str(value), int(count)) for value, count in _counts(as_texts(filled)).rows())}
-
-
-def _counts(filled: pl.Series) -> pl.DataFrame:
-    import polars as pl
-
-    cut = filled.str.slice(0, LONGEST)
-    counted = cut.alias("value").to_frame().group_by("value").len("count")
-    return counted.sort(pl.col("count"), pl.col("value"), descending=[True, False]).head(TOP)
+        return filled.n_unique() if len(filled) else 0, {} if low is None or high is None else {"minimum": iso(low), "maximum": iso(high)}
+    counted = as_texts(filled).alias("value").to_frame().group_by("value").len("count")
+    top = counted.sort(pl.col("count"), pl.col("value"), descending=[True, False]).head(TOP)
+    return counted.height, {"top": tuple((short(str(value)), int(count)) for value, count in top.rows())}

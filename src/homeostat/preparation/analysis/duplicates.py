@@ -39,7 +39,7 @@ def _contradictions(train: pl.DataFrame, target: str, inputs: Sequence[str]) -> 
 
     if not inputs or target not in train.columns or not train.height:
         return 0, 0, 0
-    known = train.filter(pl.col(target).is_not_null())
+    known = train.filter(train[target].is_not_null())
     if not known.height:
         return 0, 0, 0
     groups = pl.DataFrame({"inputs": known.select(inputs).hash_rows(), "target": known.select(target).hash_rows()})

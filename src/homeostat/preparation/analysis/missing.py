@@ -37,9 +37,10 @@ def _patterns(empty: pl.DataFrame) -> tuple[tuple[tuple[str, ...], int], ...]:
 
     if not empty.width:
         return ()
-    counted = empty.group_by(pl.all()).len("_rows").filter(pl.any_horizontal(pl.exclude("_rows")))
-    top = counted.sort(["_rows", *empty.columns], descending=True).head(MOST_PATTERNS)
-    return tuple((tuple(name for name in empty.columns if row[name]), int(row["_rows"])) for row in top.iter_rows(named=True))
+    numbered = empty.rename({name: str(at) for at, name in enumerate(empty.columns)})
+    counted = numbered.group_by(pl.all()).len("rows").filter(pl.any_horizontal(pl.exclude("rows")))
+    top = counted.sort(["rows", *numbered.columns], descending=True).head(MOST_PATTERNS)
+    return tuple((tuple(name for name, there in zip(empty.columns, row, strict=False) if there), int(row[-1])) for row in top.iter_rows())
 
 
 def _pairs(empty: pl.DataFrame) -> tuple[tuple[str, str, int, float], ...]:

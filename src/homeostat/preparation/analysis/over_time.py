@@ -37,7 +37,7 @@ class Timeline:
 
 
 def over_time(table: Readable, line: Timeline, train: tuple[Goal, NDArray[np.float64]]) -> OverTime | None:
-    """The columns by period; None with fewer than 60 placed rows or a single moment.
+    """The columns by period; None without a column, with fewer than 60 placed rows, or with a single moment.
 
     Args:
         table: the sample, with as many rows as ``line``.
@@ -46,7 +46,7 @@ def over_time(table: Readable, line: Timeline, train: tuple[Goal, NDArray[np.flo
     """
     placed = np.flatnonzero(~np.isnan(line.seconds))
     seconds = line.seconds[placed]
-    if len(placed) < FEWEST_ROWS or seconds.min() == seconds.max():
+    if not table.shapes or len(placed) < FEWEST_ROWS or seconds.min() == seconds.max():
         return None
     unit, starts, edges, place = _periods(seconds, line)
     frame = table.frame[placed]
@@ -121,7 +121,7 @@ def _number_drift(first: pl.Series, last: pl.Series) -> tuple[float, float]:
     for side, values in zip((first, last), sides, strict=True):
         binned = np.bincount(np.searchsorted(inner, values, side="left"), minlength=len(inner) + 1)
         counts.append([side.null_count(), *binned.tolist()])
-    distance = ks_statistic(*counts)
+    distance = min(ks_statistic(*counts), 1.0)
     return distance, ks_p_value(distance, len(first), len(last))
 
 
@@ -131,11 +131,10 @@ def _name_drift(first: pl.Series, last: pl.Series) -> tuple[float, float]:
 
     counted = pl.concat([first, last]).alias("value").to_frame().group_by("value").len("rows").sort("rows", "value", descending=True)
     kept = counted["value"].drop_nulls().head(MOST_VALUES).to_list()
+    index = {value: at for at, value in enumerate(kept)}
     counts = []
     for side in (first, last):
-        known = (
-            side.replace_strict({value: at for at, value in enumerate(kept)}, default=len(kept), return_dtype=pl.Int64) if kept else side
-        )
-        place = known.set(side.is_null(), len(kept) + 1) if kept else pl.Series([1] * len(side))
+        known = side.replace_strict(index, default=len(kept), return_dtype=pl.Int64) if kept else pl.Series([0] * len(side), dtype=pl.Int64)
+        place = known.set(side.is_null(), len(kept) + 1)
         counts.append(np.bincount(place.to_numpy(), minlength=len(kept) + 2).tolist())
-    return total_variation(*counts), chi_squared(*counts)[1]
+    return min(total_variation(*counts), 1.0), chi_squared(*counts)[1]

@@ -46,7 +46,7 @@ def readable(frame: pl.DataFrame, shapes: Mapping[str, Kind]) -> Readable:
     """The named columns of the frame, read by their shapes."""
     import polars as pl
 
-    return Readable(pl.DataFrame([read(frame[name], shape) for name, shape in shapes.items()]), dict(shapes))
+    return Readable(pl.DataFrame({name: read(frame[name], shape) for name, shape in shapes.items()}), dict(shapes))
 
 
 def read(series: pl.Series, shape: Kind) -> pl.Series:
