@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from homeostat.flow.datasets import read_dataset
 from homeostat.flow.footprint import measure_footprint, memory_mb
-from homeostat.flow.ingest import read_dataset
 from homeostat.flow.registry import load_bundle
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import pytest
 
 from homeostat.app.cli.main import main
 from homeostat.errors import DataError, ProjectError
+from homeostat.flow.datasets import read_dataset
 from homeostat.flow.evaluate import evaluate
-from homeostat.flow.ingest import ingest, read_dataset
+from homeostat.flow.ingest import ingest
 from homeostat.flow.labelling import import_labels, told_rules, write_queue
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project

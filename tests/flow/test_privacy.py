@@ -18,7 +18,8 @@ from homeostat.app.rest.project import pointer_of
 from homeostat.app.rest.server import ServeSettings, serve
 from homeostat.dataops.privacy import pseudonym
 from homeostat.errors import DataError
-from homeostat.flow.ingest import ingest, read_dataset
+from homeostat.flow.datasets import read_dataset
+from homeostat.flow.ingest import ingest
 from homeostat.flow.labels import labelled, take_labels
 from homeostat.flow.lifecycle import run
 from homeostat.flow.privacy import project_key, served_shield

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from homeostat.flow.project import Project
 
 CURATED = "curated"
+MEMORY_MB = 2_048
+"""What the transformation may use before it spills to disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +78,12 @@ def curate(project: Project, kept: Mapping[str, Fact], progress: Progress | None
 
 def _transformed(project: Project) -> Curated:
     """Join, transform, check, commit: all of it or nothing."""
-    from homeostat.charter.columns import check_columns
-    from homeostat.dataops.asof import join_as_of
     from homeostat.dataops.quarantine import quarantine_rows
-    from homeostat.dataops.transform import transform
     from homeostat.dataops.versions import content_digest, schema_of
 
-    charter = project.charter
-    rows = loaded(project, MAIN).read()
-    others = {name: loaded(project, name).read() for name in charter.data.tables if loaded(project, name).exists()}
+    others = {name: loaded(project, name).read() for name in project.charter.data.tables if loaded(project, name).exists()}
     key = digest({"recipe": recipe(project), "rows": _versions(project)})
-    for join in charter.data.joins:
-        rows = join_as_of(rows, _table(others, join.table), join, join.as_of or charter.task.time or "")
-    sql, dropped = _features(project), 0
-    if sql is not None:
-        made = transform(rows, {name: frame.drop(PROVENANCE) for name, frame in others.items()}, sql)
-        rows, dropped = made.frame, made.dropped.height
-    check_columns(charter, rows.columns, place=charter.data.features or "data.joins")
+    rows, dropped = transformed(project, loaded(project, MAIN).read(), others)
     report = _second_check(project, rows)
     part = f"{CURATED}:"
     with project.table("quarantine").delivery(key, {"curated": key}, part) as bad, project.table(CURATED).delivery(key, {}) as good:
@@ -112,6 +103,30 @@ def _transformed(project: Project) -> Curated:
         dropped,
         report.quarantined.height,
     )
+
+
+def transformed(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, int]:
+    """The rows after the charter's joins and ``features.sql``, and how many of them the SQL filtered out.
+
+    Raises:
+        DataError: HS202, a joined table has no rows; HS203, a column is missing; HS225 and up, what is wrong with a time or the SQL.
+    """
+    from homeostat.charter.columns import check_columns
+    from homeostat.dataops.asof import join_as_of
+    from homeostat.dataops.feature_sql import feature_sql
+    from homeostat.dataops.transform import Limits, transform
+
+    charter, dropped = project.charter, 0
+    for join in charter.data.joins:
+        rows = join_as_of(rows, _table(others, join.table), join, join.as_of or charter.task.time or "")
+    sql = _features(project)
+    if sql is not None:
+        statement = feature_sql(sql, str(charter.data.features))
+        limits = Limits(memory_mb=MEMORY_MB, spill=project.state / "spill", unseen=charter.privacy.never_use)
+        made = transform(rows, {name: frame.drop(PROVENANCE) for name, frame in others.items()}, statement, limits)
+        rows, dropped = made.frame, made.dropped.height
+    check_columns(charter, rows.columns, place=charter.data.features or "data.joins")
+    return rows, dropped
 
 
 def _second_check(project: Project, rows: pl.DataFrame) -> ContractReport:

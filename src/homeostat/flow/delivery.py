@@ -130,10 +130,12 @@ def _mended(project: Project, repairs: list[Fact]) -> pl.DataFrame | None:
     """The newest repair of each line; None when there is none."""
     import polars as pl
 
+    from homeostat.flow.privacy import shield_frame
+
     if not repairs:
         return None
-    frames = [pl.read_parquet(project.raw.path(str(fact.body["raw"]))) for fact in repairs]
-    whole = pl.concat(frames, how="diagonal_relaxed")
+    frames = [pl.read_parquet(project.raw.get(str(fact.body["raw"])).path) for fact in repairs]
+    whole = shield_frame(project, pl.concat(frames, how="diagonal_relaxed"))
     return whole.unique(subset="_line", keep="last", maintain_order=True).sort("_line")
 
 

@@ -24,26 +24,26 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
 
 
 def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFrame:
-    """The rows of all files of the source that the contract lets through.
+    """The rows that models would learn from, as the sources have them now: what the contract lets through, joined and transformed.
 
     Raises:
-        DataError: a file cannot be read, or lacks a column that the charter names.
+        DataError: a source cannot be read, or lacks a column that the charter names.
+        Unreachable: a source does not answer.
     """
-    import polars as pl
-
     from homeostat.charter.columns import check_columns
-    from homeostat.flow.intake import checked
-    from homeostat.infra.sources import list_files, read
+    from homeostat.flow.curate import transformed
+    from homeostat.flow.intake import MAIN, checked, intakes, is_transformed
+    from homeostat.flow.reading import read_source
 
-    frames = []
-    for path in list_files(project.root, project.charter.data):
-        if progress:
-            progress.update(f"read {path.name}")
-        frame = read(path, project.charter.data, project.root).frame
-        check_columns(project.charter, frame.columns, place=path.name)
-        # What the contract would quarantine is not evidence; and its types make the files of one source alike.
-        frames.append(checked(project, frame))
-    return pl.concat(frames, how="diagonal_relaxed")
+    frames = {}
+    for intake in intakes(project):
+        # What the contract would quarantine is not evidence; and its types make the parts of one source alike.
+        frames[intake.table] = checked(project, intake, read_source(project, intake.section, progress))
+    rows = frames.pop(MAIN)
+    if is_transformed(project):
+        return transformed(project, rows, frames)[0]
+    check_columns(project.charter, rows.columns, place=project.charter.data.source)
+    return rows
 
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:

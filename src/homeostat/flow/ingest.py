@@ -16,21 +16,13 @@ from homeostat.flow.delivery import deliver
 from homeostat.flow.intake import MAIN, Intake, delivered, intakes, loaded, repairs_of
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import datetime
 
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.flow.project import Project
     from homeostat.infra.raw import RawFile
     from homeostat.infra.sources import Part, Source
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Which parts of a database source to ask for again, by their watermark: from a day on, up to and without another."""
-
-    start: date | None = None
-    end: date | None = None
 
 
 @dataclass(slots=True)
@@ -41,7 +33,7 @@ class _Taken:
     problems: list[InputError | Unreachable] = field(default_factory=list)
 
 
-def ingest(project: Project, progress: Progress | None = None, backfill: Span | None = None) -> Fact:
+def ingest(project: Project, progress: Progress | None = None, backfill: tuple[datetime, datetime] | None = None) -> Fact:
     """Take in each part of the sources not yet taken in and return the newest ``dataset`` fact.
 
     Each part is copied into the raw zone and becomes a ``delivery``: read, checked, its good rows committed, its bad rows quarantined
@@ -51,7 +43,7 @@ def ingest(project: Project, progress: Progress | None = None, backfill: Span | 
     Args:
         project: the project.
         progress: told what is being taken in.
-        backfill: parts of database sources to ask for again, whatever is known of them.
+        backfill: a span of the watermark whose parts database sources are asked for again, whatever is known of them.
 
     Raises:
         DataError: no part, no rows, or (HS207) no delivery was ever accepted; HS220, the rows as a whole break their contract; or a
@@ -68,16 +60,23 @@ def ingest(project: Project, progress: Progress | None = None, backfill: Span | 
     return dataset
 
 
-def _take_in(project: Project, intake: Intake, backfill: Span | None, progress: Progress | None) -> _Taken:
+def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetime] | None, progress: Progress | None) -> _Taken:
     """Deliver what is new or judged otherwise; one part that cannot be taken in does not keep the others out."""
-    from homeostat.infra.sources import open_source
+    from homeostat.flow.privacy import stored_as
+    from homeostat.infra.sources import Taken, open_source
 
     _fit_table(project, intake)
     taken = _Taken()
     fresh: list[Part] = []
     try:
-        source = open_source(intake.section, project.root, retries=project.charter.data.retries)
-        fresh, taken.there = _wanted(project, intake, source, backfill)
+        source = open_source(
+            intake.section,
+            project.root,
+            retries=project.charter.data.retries,
+            taken=Taken(list(_known(project, intake)), backfill),
+            transform=stored_as(project),
+        )
+        fresh, taken.there = _wanted(project, intake, source)
     except (InputError, Unreachable) as error:
         taken.problems.append(error)
     for part in fresh:
@@ -102,16 +101,19 @@ def _before(project: Project, intake: Intake, path: str) -> str:
     return last.id if last else ""
 
 
-def _wanted(project: Project, intake: Intake, source: Source, backfill: Span | None) -> tuple[list[Part], set[str]]:
+def _known(project: Project, intake: Intake) -> dict[str, str]:
+    """The parts in the table, with the fingerprints they were taken in by; those that were left behind are not known."""
+    left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"].get(intake.table, ())}
+    return {path: str(fact.body["fingerprint"]) for path, fact in delivered(project, intake.table).items() if path not in left}
+
+
+def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part], set[str]]:
     """The parts whose content is not in the table, and the names of all there are."""
     from homeostat.dataops.plan import plan_extraction
 
-    left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"].get(intake.table, ())}
-    known = {path: str(fact.body["fingerprint"]) for path, fact in delivered(project, intake.table).items() if path not in left}
-    span = (backfill.start, backfill.end) if backfill else None
-    there = {part.name: part for part in source.parts(known, span)}
+    there = {part.name: part for part in source.parts()}
     files = [SourceFile(part.name, part.fingerprint, part.bytes or 0, 0) for part in there.values()]
-    plan = plan_extraction(files, [SourceFile(path, mark, 0, 0) for path, mark in known.items()])
+    plan = plan_extraction(files, [SourceFile(path, mark, 0, 0) for path, mark in _known(project, intake).items()])
     return [there[file.path] for file in plan.files], set(there)
 
 

@@ -102,11 +102,11 @@ def implied(project: Project, table: str, frame: pl.DataFrame) -> Contract:
     return Contract(name=table, version="implied", columns=rules)
 
 
-def checked(project: Project, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a frame of the main table that its contract lets through."""
+def checked(project: Project, intake: Intake, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a frame of a table that its contract lets through."""
     from homeostat.dataops.check import check
 
-    return check(frame, load_contract(project, project.charter.data.contract) or implied(project, MAIN, frame)).good
+    return check(frame, intake.contract or implied(project, intake.table, frame)).good
 
 
 def delivered(project: Project, table: str) -> dict[str, Fact]:

@@ -34,7 +34,7 @@ def import_labels(project: Project, path: Path) -> Fact:
         DataError: the file cannot be read; HS204, HS230, it lacks the target or a key.
         ProjectError: HS608, nothing is ingested yet.
     """
-    from homeostat.flow.ingest import read_dataset
+    from homeostat.flow.datasets import read_dataset
     from homeostat.flow.privacy import shield_frame
     from homeostat.infra.label_files import read_labels
     from homeostat.infra.sources import sha256_file
@@ -241,7 +241,7 @@ def told_rules(project: Project) -> dict[str, Any]:
     """
     from dataclasses import asdict
 
-    from homeostat.flow.ingest import read_dataset
+    from homeostat.flow.datasets import read_dataset
 
     dataset = project.latest("dataset", "run `homeostat ingest` first")
     frame, votes = with_labels(project, dataset, read_dataset(project, dataset), labels_version(project))
@@ -268,7 +268,7 @@ def write_queue(project: Project, path: Path, size: int | None) -> dict[str, Any
     """
     import polars as pl
 
-    from homeostat.flow.ingest import read_dataset
+    from homeostat.flow.datasets import read_dataset
     from homeostat.flow.registry import champion, load_bundle
     from homeostat.infra.label_files import write_labels
     from homeostat.preparation.queue import choose

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from homeostat.dataops.privacy import RowShield, row_shield, shield, withhold
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
     from homeostat.flow.project import Project
@@ -47,6 +50,12 @@ def shield_frame(project: Project, frame: pl.DataFrame) -> pl.DataFrame:
     if not privacy.pseudonymise:
         return frame.drop(privacy.never_store, strict=False)
     return shield(frame, privacy, project_key(project))
+
+
+def stored_as(project: Project) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    """What is done to rows before anything of them is stored; None where the charter's privacy asks for nothing."""
+    privacy = project.charter.privacy
+    return partial(shield_frame, project) if privacy.never_store or privacy.pseudonymise else None
 
 
 def shielded(project: Project, read: SourceRead) -> tuple[pl.DataFrame, pl.DataFrame]:

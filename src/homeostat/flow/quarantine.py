@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.ids import digest
 from homeostat.errors import DataError
 from homeostat.flow.intake import delivered
+from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_texts
 from homeostat.flow.writing import write_rows
 
@@ -138,9 +138,7 @@ def _record(project: Project, table: str, source: str, rows: pl.DataFrame) -> Fa
             next_step="mend the rows of the tables they are made from",
         )
     fields = [name for name in rows.columns if name not in ("_table", "_source", "_text")]
-    buffer = io.BytesIO()
-    rows.select(fields).sort("_line").write_parquet(buffer)
-    raw = project.raw.put(buffer.getvalue(), ".parquet")
+    raw = project.raw.put_frames([shield_frame(project, rows.select(fields).sort("_line"))])
     sha256 = str(delivery.body["sha256"])
     body: dict[str, object] = {
         "table": table,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
 
     from homeostat.core import sections
+    from homeostat.core.ports import Progress
+    from homeostat.flow.project import Project
 
 
 def read_whole(path: Path, section: sections.Data, root: Path) -> pl.DataFrame:
@@ -30,6 +31,32 @@ def read_whole(path: Path, section: sections.Data, root: Path) -> pl.DataFrame:
         message = f"{given.broken.height} line(s) cannot be parsed; the first: {first['_reason']}"
         raise DataError("HS205", message, place=f"{path.name}:{first['_line']}", next_step="mend these lines; nothing of the file was used")
     return given.frame
+
+
+def read_source(project: Project, section: sections.Source, progress: Progress | None = None) -> pl.DataFrame:
+    """All rows of a source as it is now, with ``_source`` and ``_line``; the project's folder is not written to.
+
+    Raises:
+        DataError: a part cannot be read.
+        Unreachable: the source does not answer.
+    """
+    from tempfile import TemporaryDirectory
+
+    import polars as pl
+
+    from homeostat.flow.privacy import stored_as
+    from homeostat.infra.raw import RawZone
+    from homeostat.infra.sources import open_source, read_batches
+
+    frames = []
+    with TemporaryDirectory(prefix="homeostat-") as folder:
+        zone = RawZone(Path(folder))
+        source = open_source(section, project.root, retries=project.charter.data.retries, transform=stored_as(project))
+        for part in source.parts():
+            if progress:
+                progress.update(f"read {part.name}")
+            frames += [read.frame for read in read_batches(source.fetch(part, zone), section, part.name)]
+    return pl.concat(frames, how="diagonal_relaxed")
 
 
 def read_texts(path: Path) -> pl.DataFrame:

@@ -6,13 +6,12 @@ the rules are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from homeostat.core.casts import dtype_of, logical_type, read_as
-from homeostat.core.records import Split
 from homeostat.core.targets import text_of, texts
 from homeostat.errors import DataError
 from homeostat.preparation.moments import seconds_of
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from polars.datatypes import DataType
 
     from homeostat.core import sections
+    from homeostat.core.records import Split
     from homeostat.graph.plan import Floats, Ints
 
 LABEL = "_label"
@@ -121,23 +121,36 @@ def with_weak(parts: Split, weak: pl.DataFrame, task: sections.Task, group: str 
     """The split with weakly labelled rows added to ``train``, those that no judging part can tell anything about.
 
     Left out are rows later than the newest train row (with a time column), and rows of a group that validation or holdout has.
-    ``validation`` and ``holdout`` are untouched: a weak label judges nothing.
+    ``validation`` and ``holdout`` are untouched: a weak label judges nothing. With folds the same holds for each of them.
     """
     import polars as pl
 
     if weak.is_empty():
         return parts
-    kept = weak
-    if task.time is not None and parts.train.height:
-        newest = np.nanmax(seconds_of(parts.train, task.time))
-        kept = kept.filter(pl.Series(seconds_of(kept, task.time) <= newest))
+    kept = weak.filter(pl.Series(_may_teach(weak, parts.train, pl.concat([parts.validation, parts.holdout]), task, group)))
+    kept = kept.select(parts.train.columns)
+    train = pl.concat([parts.train, kept])
+    order = np.arange(train.height) if task.time is None else np.argsort(seconds_of(train, task.time), kind="stable")
+    place = np.argsort(order)  # where each row of the concatenation stands in the new train
+    moved = np.concatenate([place[: parts.train.height], train.height + np.arange(parts.validation.height)])
+    folds = []
+    for taught, judged in parts.folds:
+        development = parts.development
+        may = _may_teach(kept, development[taught], pl.concat([development[judged], parts.holdout]), task, group)
+        folds.append((np.concatenate([moved[taught], place[parts.train.height :][may]]), moved[judged]))
+    return replace(parts, train=train[order], folds=tuple(folds))
+
+
+def _may_teach(
+    weak: pl.DataFrame, taught: pl.DataFrame, judging: pl.DataFrame, task: sections.Task, group: str | None
+) -> NDArray[np.bool_]:
+    """Which weakly labelled rows tell nothing about the judging rows: none later than the newest taught row, none of a judged group."""
+    may = np.ones(weak.height, dtype=np.bool_)
+    if task.time is not None and taught.height:
+        may &= seconds_of(weak, task.time) <= np.nanmax(seconds_of(taught, task.time))
     if group is not None:
-        judging = pl.concat([parts.validation[group], parts.holdout[group]])
-        kept = kept.filter(~kept[group].is_in(judging.unique().implode()).fill_null(False))
-    train = pl.concat([parts.train, kept.select(parts.train.columns)])
-    if task.time is not None:
-        train = train[np.argsort(seconds_of(train, task.time), kind="stable")]
-    return Split(train=train, validation=parts.validation, holdout=parts.holdout)
+        may &= ~weak[group].is_in(judging[group].unique().implode()).fill_null(False).to_numpy()
+    return may
 
 
 def weigh(frame: pl.DataFrame, weights: Floats | None, weight: float) -> Floats | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,6 @@ import click
 from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, table
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 
@@ -20,10 +20,10 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--to", "end", type=DAY, help="... up to and without this day.")
 def _ingest(project: Path, start: datetime | None, end: datetime | None) -> Answer:
     from homeostat.flow.datasets import told_failures
-    from homeostat.flow.ingest import Span, ingest
+    from homeostat.flow.ingest import ingest
     from homeostat.flow.project import open_project
 
-    backfill = Span(start.date() if start else None, end.date() if end else None) if start or end else None
+    backfill = (start or datetime.min, end or datetime.max) if start or end else None
 
     with open_project(project) as opened:
         progress = StderrProgress()

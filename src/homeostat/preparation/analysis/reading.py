@@ -49,6 +49,10 @@ def readable(frame: pl.DataFrame, shapes: Mapping[str, Kind]) -> Readable:
     return Readable(pl.DataFrame({name: read(frame[name], shape) for name, shape in shapes.items()}), dict(shapes))
 
 
+FEW = 50
+"""How many categories a column that nobody decided on may have, as preparation's own default."""
+
+
 def read(series: pl.Series, shape: Kind) -> pl.Series:
     """One column by its shape: Float64 for numbers and times, String for the rest."""
     if shape == "number":
@@ -58,7 +62,7 @@ def read(series: pl.Series, shape: Kind) -> pl.Series:
 
 def shape_of(series: pl.Series, decided: Kind | None = None) -> Kind:
     """What a column is analysed as: what preparation decided on, or by its type and values; an unknown type is a category."""
-    found = decided or infer_kind(series) or "category"
+    found = decided or infer_kind(series, FEW) or "category"
     if found != "category" or decided is not None or logical_type(series.dtype) != "string":
         return found
     known = series.drop_nulls().cast(_string())
