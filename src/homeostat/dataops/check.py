@@ -63,8 +63,8 @@ class Checker:
 
     Memory, beside one batch: for each unique column and key the keys so far (``seen.Seen``: 8 bytes a row for numbers and times, 16 for
     texts and keys of several columns); the distinct keys of referenced tables; one block of 65,536 rows of the columns whose mean,
-    deviation or correlation is limited; and for queries the columns they name (``sql.Queries``), which go to the folder ``spill`` when one
-    is given and memory gets short. A contract without unique rules and queries is checked in the memory of one batch.
+    deviation or correlation is limited; and for queries the columns they name (``sql.Queries``), all but 512 MiB of them in the folder
+    ``spill`` when one is given. A contract without unique rules and queries is checked in the memory of one batch.
 
     Args:
         contract: what the delivery must be.

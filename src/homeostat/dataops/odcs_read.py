@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, cast, get_args
 
@@ -84,15 +85,16 @@ def _contract(document: Mapping[str, Any], table: Mapping[str, Any], title: tupl
     for i, column in enumerate(names):
         if column in names[:i]:
             reader.refuse(f"schema[0].properties[{i}].name", f"got {column!r} a second time; each column is allowed once")
-    primary = sorted((entry for entry in entries if entry.get("primaryKey")), key=lambda entry: entry.get("primaryKeyPosition") or 0)
+    primary = _primary_key(entries, reader)
     if len(primary) > 1:
-        whole.keys.append(UniqueKey(tuple(entry["name"] for entry in primary)))
+        if primary not in [key.columns for key in whole.keys]:
+            whole.keys.append(UniqueKey(primary))
         columns = tuple(_without_own_key(column, entry) for column, entry in zip(columns, entries, strict=True))
     return Contract(
         *title,
         columns,
         table=name,
-        keys=tuple(dict.fromkeys(whole.keys)),
+        keys=tuple(whole.keys),
         references=_references(table, entries, name, reader),
         conditions=tuple(whole.conditions),
         freshness=_freshness(document, table, name, names, reader),
@@ -101,10 +103,16 @@ def _contract(document: Mapping[str, Any], table: Mapping[str, Any], title: tupl
     )
 
 
+def _primary_key(entries: list[Any], reader: Reader) -> tuple[str, ...]:
+    """The columns of the primary key by their position; those that tell none come first, as they stand."""
+    told = [(i, entry) for i, entry in enumerate(entries) if entry.get("primaryKey")]
+    clauses = {entry["name"]: f"schema[0].properties[{i}] ({entry['name']}).primaryKeyPosition" for i, entry in told}
+    places = {entry["name"]: reader.number(entry.get("primaryKeyPosition", -1), clauses[entry["name"]]) for _, entry in told}
+    return tuple(sorted(places, key=lambda name: places[name]))
+
+
 def _without_own_key(column: ColumnRule, entry: Mapping[str, Any]) -> ColumnRule:
     """A part of a key of several columns need not be unique by itself, unless it says so."""
-    from dataclasses import replace
-
     said = entry.get("unique") or any(
         rule.get("metric", rule.get("rule")) in ("duplicateValues", "duplicateCount") for rule in entry.get("quality") or ()
     )

@@ -25,6 +25,8 @@ _OBJECT = re.compile(r"\$?\{(object|table)\}")
 _ELEMENTWISE = {"Alias", "BinaryExpr", "Cast", "Column", "Function", "Literal", "Ternary"}
 _LEAVES = {"Column", "Literal", "dtype", "options", "op", "function"}
 _ACROSS_ROWS = {"Shift", "Range", "Rank", "CumSum", "Diff", "Reverse", "Unique"}
+IN_MEMORY = "512MiB"
+"""What queries keep in memory when they may use a folder for the rest."""
 _NUMBER = re.compile(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL")
 _SHOWN = 3
 
@@ -74,7 +76,7 @@ def _across_rows(node: Any) -> str:
 class Queries:
     """A contract's SELECT rules on a delivery that comes in batches.
 
-    Memory: the columns the SELECTs name, in DuckDB's compressed form; with a ``spill`` folder they may lie there.
+    Memory: the columns the SELECTs name, in DuckDB's form; with a ``spill`` folder at most ``IN_MEMORY`` of it, the rest lies there.
     """
 
     def __init__(self, contract: Contract, references: Mapping[str, pl.DataFrame], spill: Path | None) -> None:
@@ -187,7 +189,9 @@ def _connect(spill: Path | None) -> Any:
     import duckdb
 
     config: dict[str, str | bool | int] = {"threads": 1, "python_enable_replacements": False, "autoinstall_known_extensions": False}
-    connection = duckdb.connect(config=config | ({"temp_directory": str(spill)} if spill else {}))
+    if spill is not None:
+        config |= {"temp_directory": str(spill), "memory_limit": IN_MEMORY}
+    connection = duckdb.connect(config=config)
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

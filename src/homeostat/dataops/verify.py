@@ -49,10 +49,10 @@ def _problems(contract: Contract, references: Mapping[str, pl.DataFrame] | None)
         yield from ((column.name, problem) for problem in _column(column))
     names = [f"{column.name}.{check}" for column in contract.columns for check in CHECKS]
     for rule in contract.table_rules():
-        if not rule.name or rule.name in names:
+        yield from ((rule.name, problem) for problem in _table_rule(rule, columns))
+        if rule.name in names:
             yield rule.name, f"got the name {rule.name!r} a second time; each rule is allowed once, with a name of its own"
         names.append(rule.name)
-        yield from ((rule.name, problem) for problem in _table_rule(rule, columns))
     for condition in contract.conditions:
         try:
             row_flag(condition, contract)
@@ -62,6 +62,8 @@ def _problems(contract: Contract, references: Mapping[str, pl.DataFrame] | None)
 
 
 def _table_rule(rule: TableRule, columns: Mapping[str, ColumnRule]) -> Iterator[str]:
+    if not rule.name:
+        yield "got a rule without a name; a text is allowed"
     if rule.severity not in SEVERITIES:
         yield f"got the severity {rule.severity!r}; allowed: {', '.join(SEVERITIES)}"
     unknown = [name for name in _named(rule) if name not in columns]
