@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from homeostat.charter.probes import Target, cross_fitted, skill
 from homeostat.charter.suspects import Suspect, find_suspects
 
 N = 600
@@ -24,7 +25,7 @@ def frame(seed: int = 0) -> pl.DataFrame:
         {
             "day": [date(2024, 1, 1) + timedelta(days=int(i)) for i in range(N)],
             "noise": rng.normal(size=N),
-            "weak": amount + rng.normal(0, 20, N),
+            "weak": 0.5 * amount + rng.normal(0, 10, N),
             "part": part,
             "rest": amount - part,
             "monotone": np.exp(amount / 50),
@@ -99,13 +100,13 @@ def test_skill_is_the_known_statistic_of_the_cross_fitted_means() -> None:
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 12, N)
     y = (codes + rng.normal(0, 6, N)).reshape(-1, 1)
-    predicted = _cross_fitted(codes, y)
+    predicted = cross_fitted(codes, y)
     even = np.arange(N) % 2 == 0
     assert predicted[0, 0] == pytest.approx(y[~even & (codes == codes[0])].mean())
-    assert _skill(codes, y, "regression")[0] == pytest.approx(abs(spearmanr(predicted[:, 0], y[:, 0]).statistic))
+    assert skill(codes, Target(y, "regression"))[0] == pytest.approx(abs(spearmanr(predicted[:, 0], y[:, 0]).statistic))
     late = (y[:, 0] > 6).astype(float)
     classes = np.column_stack([1 - late, late])
-    assert _skill(codes, classes, "binary")[0] == pytest.approx(roc_auc_score(late, _cross_fitted(codes, classes)[:, 1]))
+    assert skill(codes, Target(classes, "binary"))[0] == pytest.approx(roc_auc_score(late, cross_fitted(codes, classes)[:, 1]))
 
 
 def test_infinite_and_missing_numbers_raise_no_alarm() -> None:

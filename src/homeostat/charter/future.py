@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LAGS = (1, 2, 3, 7, 12, 24, 28, 30, 48, 168)
 """Rows ahead: the next ones, and a day, a week or a month of usual data."""
 MOST_ROWS = 20_000  # rows of the series looked at, neighbouring ones: gaps would hide what stands one row later
+MOST_SCREENED = 5_000  # of them, the last ones are screened for columns that only nearly hold a later value
 EQUAL = 0.95  # share of rows that must agree
 STRONG = 0.9  # skill for a later row's target
 AHEAD = 0.03  # by how much the skill for a later row must exceed that for its own row and for earlier ones
@@ -110,6 +111,7 @@ def _beyond_chance(share: float, a: Floats, b: Floats) -> bool:
 
 def _strong_ahead(column: pl.Series, target: Target) -> tuple[int, float, str] | None:
     """The lag at which the column predicts a later row's target nearly perfectly, and better than its own or an earlier one's."""
+    column, target = column.tail(MOST_SCREENED), target.rows(slice(-MOST_SCREENED, None))
     codes, rows = codes_of(column), len(column)
     lags = [lag for lag in LAGS if rows > 2 * lag + FEWEST_ROWS]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.charter.probes import FEWEST_ROWS, Suspect, Target, auc, codes_of, cross_fitted, skill
+from homeostat.charter.probes import FEWEST_ROWS, Suspect, Target, auc, codes_of, cross_fitted, skill_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-DISTINCT = 0.3  # share of distinct values from which a column names rows instead of describing them
+DISTINCT = 0.5  # share of distinct values from which a column names rows instead of describing them
 MOST_ROWS = 5_000  # rows of which the pieces are looked at, evenly spaced
 TOLD_OF_ONE = 0.9  # AUC for one class of several
 TOLD = {"binary": 0.8, "regression": 0.75, "multiclass": 0.6}  # skill of one piece of an identifier, which should have none
@@ -44,11 +44,11 @@ def coded_ids(rows: pl.DataFrame, target: Target, inputs: list[str]) -> Iterator
 
 def _telling(codes: NDArray[np.int64], target: Target) -> tuple[float, float, str]:
     """How telling one piece is: in units of what is too much, and as measured; its skill, or that for one class of several."""
-    value, what = skill(codes, target)
+    predicted = cross_fitted(codes, target.y)
+    value, what = skill_of(predicted, target)
     number = float(np.nan_to_num(value))
     best = (number / TOLD[target.task], number, what)
     if target.task == "multiclass":
-        predicted = cross_fitted(codes, target.y)
         for at, name in enumerate(target.classes):
             one = float(np.nan_to_num(auc(predicted[:, at], target.y[:, at])))
             best = max(best, (one / TOLD_OF_ONE, one, f"AUC for {name}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.charter.columns import near_columns
 from homeostat.charter.guess import TargetGuess, TimeGuess, guess_target, guess_time
-from homeostat.charter.suspects import Suspect, find_suspects
+from homeostat.charter.suspects import TELLTALE, Suspect, find_suspects, row_order
 from homeostat.charter.violations import shown
 from homeostat.charter.yaml_nodes import scalar
 from homeostat.errors import DataError
@@ -45,6 +45,7 @@ def infer_charter(
     time = guess_time(frame, target)
     suspects = find_suspects(frame, target, guess.task, time=time.column if time else None)
     known = frame.height - frame[target].null_count()
+    in_order = time is None and row_order(frame, target, guess.task)[0] >= TELLTALE
     blocks = (
         _head(name, target, source, frame.height, frame.height - known),
         _problem(target),
@@ -52,7 +53,7 @@ def infer_charter(
         _value(guess),
         _success(guess, _segment_candidates(frame, target, suspects, time)),
         _data(source, delimiter, contract),
-        _training(time),
+        _training(time, in_order=in_order),
         _running(known, time),
     )
     return "\n".join(blocks)
@@ -156,10 +157,11 @@ def _data(source: str, delimiter: str, contract: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _training(time: TimeGuess | None) -> str:
+def _training(time: TimeGuess | None, *, in_order: bool) -> str:
+    cut = "\n  split: {kind: stratified}   # the rows stand in the order of the target: their order is not one of time" if in_order else ""
     span = "a share, or a span of time such as 14d" if time else "a share of the rows"
     return f"""\
-preparation:
+preparation:{cut}
   holdout: 0.2                # the newest rows, sealed: {span}
   validation: 0.2             # the newest rows before them, on which trials are compared
   types: {{}}                   # columns whose kind is not what it looks like, such as a code: category

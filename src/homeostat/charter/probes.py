@@ -70,8 +70,12 @@ def target_of(column: pl.Series, task: TaskType) -> Target:
 
 def skill(codes: NDArray[np.int64], target: Target) -> tuple[float, str]:
     """How well group means predict the target on the other half of the rows, and what the number is; NaN or 0 with one class left."""
+    return skill_of(cross_fitted(codes, target.y), target)
+
+
+def skill_of(predicted: Floats, target: Target) -> tuple[float, str]:
+    """The skill of predictions (n, k) of the target, and what the number is."""
     y = target.y
-    predicted = cross_fitted(codes, y)
     if target.task == "regression":
         return abs(spearman(predicted[:, 0], y[:, 0])), "rank correlation with the target"
     if target.task == "binary":
@@ -125,9 +129,9 @@ def auc(scores: Floats, y: Floats) -> float:
 
 def ranks(values: Floats) -> Floats:
     """Average ranks from 1."""
-    import polars as pl
+    from scipy.stats import rankdata
 
-    return pl.Series(values).rank("average").to_numpy().astype(np.float64)
+    return np.asarray(rankdata(values), dtype=np.float64)
 
 
 def numbers_of(frame: pl.DataFrame, names: list[str]) -> dict[str, Floats]:

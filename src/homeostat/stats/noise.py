@@ -113,7 +113,7 @@ def _rule(metric: str, classes: int, variance: float) -> tuple[str, bool, Callab
     if metric == "brier":
         return metric, False, _disagreement, lambda mean: mean / 2
     if metric == "log_loss":
-        return metric, False, _disagreement, lambda mean: -np.log(np.maximum(1 - mean, np.finfo(float).tiny))
+        return metric, False, _disagreement, lambda mean: np.log(1 / np.maximum(1 - mean, np.finfo(float).tiny))
     most = 1 - 1 / max(classes, 2)  # the error of guessing among equally likely classes
     return "accuracy", True, _disagreement, lambda mean: 1 - most * (1 - np.sqrt(np.maximum(1 - mean / most, 0.0)))
 

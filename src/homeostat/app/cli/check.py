@@ -105,7 +105,7 @@ def _rows(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.0f}x" if math.isfinite(factor) else "all there are"
+    return f"{factor:.0f}x" if math.isfinite(factor) else "endless"
 
 
 def _plain(value: Any) -> Any:
