@@ -1,0 +1,50 @@
+"""Asking again: what fails for the moment is tried again after ever longer waits, and told in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import SystemRandom
+from typing import TypeVar
+
+from homeostat.errors import Unreachable
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+Sleep = Callable[[float], None]
+_T = TypeVar("_T")
+
+
+class Transient(Exception):
+    """A failure that may be gone when one asks again. The text says what happened; it holds no password.
+
+    ``code`` is that of the error it becomes when it does not go away.
+    """
+
+    def __init__(self, reason: str, code: str = "HS804") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def patiently(ask: Callable[[], _T], place: str, *, retries: int, sleep: Sleep) -> _T:
+    """What ``ask`` gives; when it fails for the moment it is asked again, up to ``retries`` times.
+
+    The waits double from half a second to a minute at most, each times a random factor from 0.5 to 1.5, so that many who failed at
+    once don't come back at once.
+
+    Raises:
+        Unreachable: HS804 (or the code of the failure), it failed each time.
+    """
+    dice = SystemRandom()
+    waited = 0.0
+    for attempt in range(retries + 1):
+        try:
+            return ask()
+        except Transient as failure:
+            if attempt == retries:
+                message = f"{failure} (tried {attempt + 1} times in {waited:.0f} s)" if attempt else f"{failure}"
+                step = "see that it runs and can be reached from here, then run it again"
+                raise Unreachable(failure.code, message, place=place, next_step=step) from None
+            wait = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S) * dice.uniform(0.5, 1.5)
+            waited += wait
+            sleep(wait)
+    raise AssertionError("a negative number of retries")
