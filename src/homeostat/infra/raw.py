@@ -79,7 +79,9 @@ class RawZone:
         """
         path = self._find(sha256)
         if path is None:
-            raise DataError("HS218", f"the raw file {sha256[:12]} is not there", place=str(self._folder), next_step="restore it from a copy")
+            raise DataError(
+                "HS218", f"the raw file {sha256[:12]} is not there", place=str(self._folder), next_step="restore it from a copy"
+            )
         found = RawFile(sha256, path, path.stat().st_size, cast("Format", path.suffix[1:]))
         if verify and (got := _digest(path)) != sha256:
             message = f"its content has the digest {got[:12]}, so it was altered or damaged"
@@ -104,7 +106,11 @@ class RawZone:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            step = "free some space, then run it again" if reason.startswith(("No space", "File too large", "Disk quota")) else "make it writable"
+            step = (
+                "free some space, then run it again"
+                if reason.startswith(("No space", "File too large", "Disk quota"))
+                else "make it writable"
+            )
             message = f"a raw file cannot be stored, and nothing of it was: {reason}"
             raise ProjectError("HS602", message, place=str(self._folder), next_step=step) from error
 

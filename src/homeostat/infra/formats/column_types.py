@@ -19,15 +19,15 @@ SAMPLE = 1_000
 Decimal = Literal[".", ","]
 _SHAPES: dict[LogicalType, str] = {
     # No leading zeros and no plus sign: "007" and "+49" name something, they do not count it.
-    "integer": r"^-?(0|[1-9]\d*)$",
-    "number": r"^-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$|^(?i:[+-]?(nan|inf|infinity))$",
+    "integer": r"^-?(0|[1-9][0-9]*)$",
+    "number": r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$",
     "boolean": r"^(?i:true|false)$",
-    "date": r"^\d{4}-\d{2}-\d{2}$",
-    "timestamp": r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:?\d{2})?)?$",
+    "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$",
 }
 KINDS: tuple[LogicalType, ...] = tuple(_SHAPES)
 _LONGEST = 15  # digits of a whole number that a float64 surely keeps
-_TOO_LONG = rf"^-?\d{{{_LONGEST + 1},}}$"
+_TOO_LONG = rf"^-?[0-9]{{{_LONGEST + 1},}}$"
 _DATES = {"2024-01-31": r"^\d{4}-\d{2}-\d{2}([T ].*)?$", "31.01.2024": r"^\d{1,2}\.\d{1,2}\.\d{4}", "01/31/2024": r"^\d{1,2}/\d{1,2}/\d{4}"}
 
 
@@ -86,15 +86,24 @@ class TypeFold:
         """Whether every value of a column has the kind's shape and can be read as it."""
         import polars as pl
 
+        # A whole number that is written as it was read has the shape: this is cheaper to see, and nearly always so.
+        as_read = {name for name, kind in kinds.items() if kind == "integer"}
+        same = [
+            (pl.col(name).cast(pl.Int64, strict=False).cast(pl.String) == pl.col(name)).fill_null(pl.col(name).is_null())
+            for name in as_read
+        ]
+        known = {name for name, fits in _row(frame, [each.all() for each in same]).items() if fits}
         checks = []
         for name, kind in kinds.items():
+            if name in known:
+                continue
             shaped = pl.col(name).str.contains(self._shape(kind)).all()
             if kind == "number":
                 readable = ~pl.col(name).str.contains(_TOO_LONG).any()
             else:
                 readable = self._read(name, kind).null_count() == pl.col(name).null_count()
             checks.append((shaped & readable).alias(name))
-        return frame.lazy().select(checks).collect().row(0, named=True) if checks else {}
+        return dict.fromkeys(known, True) | _row(frame, checks)
 
     def _left(self, values: pl.Series, kind: LogicalType, possible: tuple[LogicalType, ...]) -> tuple[LogicalType, ...]:
         """What a column whose values are all of a kind can still be: whole numbers can become numbers in a later batch."""
@@ -135,7 +144,11 @@ class TypeFold:
         forms = [form for form, pattern in _DATES.items() if head.str.contains(pattern).any()]
         dated = head.len() and sum(head.str.contains(_DATES[form]).sum() for form in forms) == head.len()
         if dated:
-            how = f"in more than one format ({', '.join(forms)})" if len(forms) > 1 else f"written as {forms[0]}; only ISO 8601 dates are read"
+            how = (
+                f"in more than one format ({', '.join(forms)})"
+                if len(forms) > 1
+                else f"written as {forms[0]}; only ISO 8601 dates are read"
+            )
             self.notes.append(f"column {name!r} stays text: dates {how}")
             return
         kind = before[0] if before else self._likely(values, KINDS)
@@ -152,3 +165,7 @@ def _head(values: pl.Series) -> pl.Series:
     """The first values that are not null."""
     first = values.head(2 * SAMPLE).drop_nulls()
     return (first if first.len() else values.drop_nulls()).head(SAMPLE)
+
+
+def _row(frame: pl.DataFrame, aggregates: list[pl.Expr]) -> dict[str, bool]:
+    return frame.lazy().select(aggregates).collect().row(0, named=True) if aggregates else {}

@@ -161,7 +161,7 @@ def _split(text: bytes | None, lines: pl.Series, width: int, delimiter: str, *, 
 
     names = [str(i) for i in range(width)]
     if width == 1:
-        inside = lines.str.slice(1, lines.str.len_chars().cast(pl.Int64) - 2).str.replace_all('""', QUOTE, literal=True)
+        inside = lines.str.slice(1).str.head(-1).str.replace_all('""', QUOTE, literal=True)
         return pl.DataFrame({"0": inside.zip_with(lines.str.starts_with(QUOTE), lines) if quoted else lines})
     if lines.len() and delimiter.isascii() and (quoted or text is not None):
         whole = text if text is not None else ("\n".join(lines.to_list()) + "\n").encode()
@@ -198,7 +198,7 @@ def _quoted(text: bytes, lines: pl.Series, first: int, width: int, delimiter: st
     good, broken = _judged(outside, fields, 0, width, delimiter)
     at = numbers.filter(single)
     broken = [(at[i], line, reason) for i, line, reason in broken] + [(first + i, lines[i], reason) for i, reason in walk.broken]
-    whole = text if good.all() and outside.len() == lines.len() else None
+    whole = text[:used] if good.all() and outside.len() == lines.len() else None
     frame = _split(whole, outside.filter(good), width, delimiter, quoted=True)
     number = at.filter(good)
     if walk.rows:

@@ -55,7 +55,7 @@ def csv_batches(file: BinaryIO, section: Source, name: str, rows: int, block: in
 
 
 def sniff_delimiter(text: str) -> str:
-    r"""Of comma, semicolon, tab and bar the one that splits most of the first lines into as many fields as the header; a comma if none does.
+    r"""Of comma, semicolon, tab and bar the one that splits the most of the first lines as it splits the header; a comma if none does.
 
     >>> sniff_delimiter("name;price\nx;1,50\ny;2,75")
     ';'
@@ -131,7 +131,7 @@ def _parsed(file: BinaryIO, layout: _Layout) -> Iterator[tuple[Rows, bool]]:
         rows = parse_block(text, first, len(layout.columns), layout.delimiter, last=piece.last)
         held = text[rows.used :]
         first += text.count(b"\n", 0, rows.used)
-        if rows.used or piece.last:
+        if rows.lines.len() or rows.broken:
             yield Rows(_named(rows.fields, layout), rows.lines, rows.broken, rows.used), b"\0" in text
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from homeostat.core.casts import LogicalType
 from homeostat.infra.formats.column_types import TypeFold
 from homeostat.infra.formats.reads import SourceRead, broken_frame, check_names, no_rows, sliced, with_provenance
 from homeostat.infra.formats.text import BLOCK, settle_encoding, text_blocks
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     import msgspec
     import polars as pl
 
+    from homeostat.core.casts import LogicalType
     from homeostat.core.sections import Source
 
 _JsonKind = Literal["string", "number", "boolean", "nested"]
@@ -81,14 +81,15 @@ class _Parsed:
         import polars as pl
 
         missing = [pl.lit(None, dtype=pl.String).alias(column) for column in columns if column not in self.frame.columns]
-        blank = self.frame if self.frame.width else pl.DataFrame({"": self.lines})
-        return blank.with_columns(missing).select(columns)
+        return self.lines.to_frame().hstack(self.frame).with_columns(missing).select(columns)
 
 
 def _parsed(file: BinaryIO, encoding: str, name: str, block: int, nulls: frozenset[str]) -> Iterator[_Parsed]:
     first = 1
     for piece in text_blocks(file, encoding, name, block):
-        yield _block(piece.text, first, nulls)
+        found = _block(piece.text, first, nulls)
+        if found.lines.len() or found.broken:
+            yield found
         first += piece.text.count(b"\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from homeostat.errors import DataError
 from homeostat.infra.formats.reads import SourceRead, broken_frame, check_names, no_rows, sliced, with_provenance
@@ -59,7 +59,6 @@ def write_batches(frames: Iterable[pl.DataFrame], file: IO[bytes]) -> int:
     The same rows in the same order give the same bytes with the same version of Polars, however they were cut into frames. What the
     frames or the file raise comes through as it is.
     """
-    import polars as pl
     from polars.io.plugins import register_io_source
 
     regrouped = _regrouped(frames)
@@ -80,10 +79,10 @@ def write_batches(frames: Iterable[pl.DataFrame], file: IO[bytes]) -> int:
             told.append(error)
             raise
 
-    target = _Told(file, told)
+    target = cast("IO[bytes]", _Told(file, told))
     try:
         lazy = register_io_source(source, schema=first.schema)
-        lazy.sink_parquet(target, row_group_size=GROUP_ROWS, maintain_order=True, engine="streaming")  # type: ignore[arg-type]
+        lazy.sink_parquet(target, row_group_size=GROUP_ROWS, maintain_order=True, engine="streaming")
     except BaseException as error:
         if told:
             raise told[0] from None

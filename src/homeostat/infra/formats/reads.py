@@ -41,7 +41,8 @@ def with_provenance(frame: pl.DataFrame, name: str, lines: pl.Series) -> pl.Data
     """The frame with ``_source`` and ``_line``."""
     import polars as pl
 
-    return frame.with_columns(pl.lit(name, dtype=pl.String).alias("_source"), lines.alias("_line"))
+    where = lines.alias("_line").to_frame().select(pl.lit(name, dtype=pl.String).alias("_source"), "_line")
+    return frame.hstack(where) if frame.width else where
 
 
 def sliced(read: SourceRead, rows: int) -> Iterator[SourceRead]:

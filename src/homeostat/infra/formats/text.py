@@ -16,8 +16,10 @@ LONGEST_LINE = 64 << 20
 SAMPLE = 1 << 18
 _STEP = 1 << 20
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-# Of encodings that read a sample equally well the first is taken: the one most used comes first.
-_CANDIDATES = ("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "euc_jp", "gb18030", "big5", "euc_kr")
+# Of encodings that read a sample equally well the first is taken.
+_CANDIDATES = ("cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1252", "cp932", "euc_jp", "gb18030", "big5", "euc_kr")
+# What is beyond ASCII in Western European text; if nearly all that is beyond ASCII reads as these, no statistics are needed.
+_WESTERN = frozenset("äöüÄÖÜßéèêëàâáãçñíîóôõúûœæøåÅÉÀÂÁÇÑØ€£§°’‘“”„–—…«»¿¡\xa0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,20 @@ def _utf8(file: BinaryIO, encoding: str, size: int) -> Iterator[tuple[bytes, boo
     """The file's text as UTF-8 without a byte-order mark, in pieces cut anywhere, and whether a piece is the last."""
     file.seek(0)
     if encoding in {"utf-8", "utf-8-sig"}:
-        piece = file.read(size).removeprefix(codecs.BOM_UTF8)
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
+        piece = file.read(size)
         while following := file.read(size):
             yield piece, False
             piece = following
         yield piece, True
         return
     decoder = codecs.getincrementaldecoder(encoding)()
-    while raw := file.read(size):
+    raw = file.read(size)
+    while following := file.read(size):
         yield decoder.decode(raw).encode(), False
-    yield decoder.decode(b"", final=True).encode(), True
+        raw = following
+    yield decoder.decode(raw, final=True).encode(), True
 
 
 def _normalized(pieces: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
@@ -114,6 +120,8 @@ def _known(given: str, name: str) -> str:
 
 def _unmarked_utf16(start: bytes) -> str | None:
     """UTF-16 of mostly Latin text without a mark: every other byte is zero."""
+    if not start:
+        return None
     even, odd = start[0::2].count(0), start[1::2].count(0)
     if max(even, odd) < len(start) * 0.2 or min(even, odd) > len(start) * 0.02:
         return None
@@ -145,6 +153,9 @@ def _found(file: BinaryIO) -> str:
     telling = bytearray()
     while len(telling) < SAMPLE and (lines := file.readlines(_STEP)):
         telling += b"".join(line for line in lines if not line.isascii())[:SAMPLE]
+    read = [letter for letter in telling.decode("cp1252", errors="replace") if not letter.isascii()]
+    if sum(letter in _WESTERN for letter in read) >= 0.95 * len(read):
+        return "cp1252"
     matches = from_bytes(bytes(telling), cp_isolation=list(_CANDIDATES))
     ranked = [
         (match.chaos, -match.coherence, _CANDIDATES.index(same), same)

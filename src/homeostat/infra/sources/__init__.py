@@ -8,11 +8,13 @@ from homeostat.infra.sources.address import shown_address
 from homeostat.infra.sources.files import list_files, sha256_file
 from homeostat.infra.sources.opening import open_source
 from homeostat.infra.sources.part import Part, Source
+from homeostat.infra.sources.slices import Taken
 
 __all__ = [
     "Part",
     "Source",
     "SourceRead",
+    "Taken",
     "list_files",
     "open_source",
     "read",

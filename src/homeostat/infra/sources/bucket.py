@@ -13,12 +13,10 @@ from homeostat.infra.formats.read import SUFFIXES, format_of
 from homeostat.infra.sources.extras import needs
 from homeostat.infra.sources.files import hidden
 from homeostat.infra.sources.part import Part, Transform
-from homeostat.infra.sources.retry import Sleep, Transient, patiently
+from homeostat.infra.sources.retry import Patience, Transient
 from homeostat.infra.sources.spool import store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from homeostat.core.sections import Source
     from homeostat.infra.raw import RawFile, RawZone
 
@@ -33,16 +31,15 @@ class Bucket:
     Endpoint, region and credentials are those of the ``AWS_*`` variables; with none of them the bucket is asked as AWS's own clients ask.
     """
 
-    def __init__(self, section: Source, transform: Transform | None, retries: int, sleep: Sleep) -> None:
-        self._section, self._transform = section, transform
-        self._retries, self._sleep = retries, sleep
+    def __init__(self, section: Source, transform: Transform | None, patience: Patience) -> None:
+        self._section, self._transform, self._patience = section, transform, patience
         self._bucket, _, self._key = section.source.partition("://")[2].partition("/")
         if not self._bucket:
             raise DataError("HS219", "the address names no bucket", place=section.source, next_step="write s3://BUCKET/KEY")
 
     def parts(self) -> list[Part]:
         """Each object there is now, by its ETag and size."""
-        found = [self._part(entry) for entry in self._patiently(self._entries) if self._wanted(entry["path"])]
+        found = [self._part(entry) for entry in self._patience.ask(self._entries, self._section.source) if self._wanted(entry["path"])]
         if not found:
             known = ", ".join(SUFFIXES)
             message = f"no object of a readable kind ({known}) matches"
@@ -61,10 +58,7 @@ class Bucket:
                 how = (self._section, part.name, self._transform)
                 return store(zone, self._whole(answer, part.name), format_of(key), how)
 
-        return self._patiently(copy, part.name)
-
-    def _patiently(self, ask: Callable[[], Any], place: str = "") -> Any:
-        return patiently(ask, place or self._section.source, retries=self._retries, sleep=self._sleep)
+        return self._patience.ask(copy, part.name)
 
     def _part(self, entry: Any) -> Part:
         mark = entry["e_tag"] or entry["last_modified"].isoformat()
@@ -153,15 +147,15 @@ def glob_pattern(glob: str) -> str:
     'data/(?:[^/]+/)*[^/]*\\.csv'
     """
     out = ""
-    for token in re.findall(r"\*\*/|\*+|\?|\[!?\]?[^\]]*\]|.", glob, flags=re.DOTALL):
-        if token == "**/":
+    for piece in re.findall(r"\*\*/|\*+|\?|\[!?\]?[^\]]*\]|.", glob, flags=re.DOTALL):
+        if piece == "**/":
             out += "(?:[^/]+/)*"
-        elif token.startswith("*"):
+        elif piece.startswith("*"):
             out += "[^/]*"
-        elif token == "?":
+        elif piece == "?":
             out += "[^/]"
-        elif token.startswith("[") and len(token) > 1:
-            out += "[" + token[1:-1].replace("\\", "\\\\").replace("!", "^", 1 if token[1] == "!" else 0) + "]"
+        elif piece.startswith("[") and len(piece) > 1:
+            out += "[" + piece[1:-1].replace("\\", "\\\\").replace("!", "^", 1 if piece[1] == "!" else 0) + "]"
         else:
-            out += re.escape(token)
+            out += re.escape(piece)
     return out

@@ -19,4 +19,6 @@ def needs(extra: str, package: str, *, place: str) -> Iterator[None]:
         yield
     except ImportError as error:
         step = f"install it: pip install 'homeostat[{extra}]'"
-        raise DataError("HS217", f"the package {package} is needed for this source and not installed", place=place, next_step=step) from error
+        raise DataError(
+            "HS217", f"the package {package} is needed for this source and not installed", place=place, next_step=step
+        ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from homeostat.errors import DataError
 from homeostat.infra.formats.read import SUFFIXES, format_of, path_batches, source_name, unreadable
 from homeostat.infra.sources.part import Part, Transform, store_parsed
-from homeostat.infra.sources.retry import Sleep, Transient, patiently
+from homeostat.infra.sources.retry import Patience, Transient
 
 if TYPE_CHECKING:
     from homeostat.core.sections import Source
@@ -76,9 +76,8 @@ def sha256_file(path: Path) -> str:
 class Files:
     """``Source`` over the files that a section names, relative to the project's folder."""
 
-    def __init__(self, section: Source, root: Path, transform: Transform | None, retries: int, sleep: Sleep) -> None:
-        self._section, self._root, self._transform = section, root, transform
-        self._retries, self._sleep = retries, sleep
+    def __init__(self, section: Source, root: Path, transform: Transform | None, patience: Patience) -> None:
+        self._section, self._root, self._transform, self._patience = section, root, transform, patience
 
     def parts(self) -> list[Part]:
         """Each file there is now, by name."""
@@ -93,7 +92,7 @@ class Files:
         form = format_of(path.name)
         if self._transform is not None:
             return store_parsed(zone, path_batches(path, form, self._section, part.name), self._transform)
-        return patiently(lambda: zone.put_stream(_still(path, part.name), form), part.name, retries=self._retries, sleep=self._sleep)
+        return self._patience.ask(lambda: zone.put_stream(_still(path, part.name), form), part.name)
 
 
 def _still(path: Path, name: str) -> Iterator[bytes]:

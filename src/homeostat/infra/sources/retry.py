@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import SystemRandom
 from typing import TypeVar
 
@@ -25,26 +26,34 @@ class Transient(Exception):
         self.code = code
 
 
-def patiently(ask: Callable[[], _T], place: str, *, retries: int, sleep: Sleep) -> _T:
-    """What ``ask`` gives; when it fails for the moment it is asked again, up to ``retries`` times.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a source that fails for the moment is asked again, and how one waits (``sleep`` takes seconds)."""
 
-    The waits double from half a second to a minute at most, each times a random factor from 0.5 to 1.5, so that many who failed at
-    once don't come back at once.
+    retries: int
+    sleep: Sleep
 
-    Raises:
-        Unreachable: HS804 (or the code of the failure), it failed each time.
-    """
-    dice = SystemRandom()
-    waited = 0.0
-    for attempt in range(retries + 1):
-        try:
-            return ask()
-        except Transient as failure:
-            if attempt == retries:
-                message = f"{failure} (tried {attempt + 1} times in {waited:.0f} s)" if attempt else f"{failure}"
-                step = "see that it runs and can be reached from here, then run it again"
-                raise Unreachable(failure.code, message, place=place, next_step=step) from None
+    def ask(self, question: Callable[[], _T], place: str) -> _T:
+        """What ``question`` gives; when it fails for the moment it is asked again.
+
+        The waits double from half a second to a minute at most, each times a random factor from 0.5 to 1.5, so that many who failed
+        at once don't come back at once.
+
+        Raises:
+            Unreachable: HS804 (or the code of the failure), it failed each time.
+        """
+        dice = SystemRandom()
+        waited = 0.0
+        attempt = 0
+        while True:
+            try:
+                return question()
+            except Transient as failure:
+                if attempt == self.retries:
+                    tried = f" (tried {attempt + 1} times in {waited:.0f} s)" if attempt else ""
+                    step = "see that it runs and can be reached from here, then run it again"
+                    raise Unreachable(failure.code, f"{failure}{tried}", place=place, next_step=step) from None
             wait = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S) * dice.uniform(0.5, 1.5)
             waited += wait
-            sleep(wait)
-    raise AssertionError("a negative number of retries")
+            attempt += 1
+            self.sleep(wait)

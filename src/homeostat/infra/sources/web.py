@@ -17,7 +17,7 @@ from homeostat.errors import DataError
 from homeostat.infra.formats.read import FORMATS, Format, format_of
 from homeostat.infra.sources.address import shown_address, without_secrets
 from homeostat.infra.sources.part import Part, Transform
-from homeostat.infra.sources.retry import Sleep, Transient, patiently
+from homeostat.infra.sources.retry import Patience, Transient
 from homeostat.infra.sources.spool import store
 
 if TYPE_CHECKING:
@@ -40,17 +40,16 @@ _TRY_AGAIN = {408, 425, 429}
 class HttpDocument:
     """``Source`` over one ``http://`` or ``https://`` address; a user and password in it are sent as basic authentication."""
 
-    def __init__(self, section: Source, transform: Transform | None, retries: int, sleep: Sleep) -> None:
-        self._section, self._transform = section, transform
-        self._retries, self._sleep = retries, sleep
+    def __init__(self, section: Source, transform: Transform | None, patience: Patience) -> None:
+        self._section, self._transform, self._patience = section, transform, patience
         self._name = shown_address(section.source)
 
     def parts(self) -> list[Part]:
         """The document, by its ETag or date; by its content if the server tells neither."""
-        headers = self._patiently(self._headers)
+        headers = self._patience.ask(self._headers, self._name)
         size = headers.get("Content-Length") if headers else None
         marks = [f"{key}={headers[key]}" for key in ("ETag", "Last-Modified") if headers.get(key)] if headers else []
-        fingerprint = "; ".join([*marks, f"size={size}"]) if marks else self._patiently(self._content_digest)
+        fingerprint = "; ".join([*marks, f"size={size}"]) if marks else self._patience.ask(self._content_digest, self._name)
         return [Part(self._name, fingerprint, int(size) if size and size.isdigit() else None)]
 
     def fetch(self, part: Part, zone: RawZone) -> RawFile:
@@ -61,10 +60,7 @@ class HttpDocument:
                 how = (self._section, part.name, self._transform)
                 return store(zone, self._whole(answer), self._form(answer.headers), how)
 
-        return self._patiently(copy)
-
-    def _patiently(self, ask: Any) -> Any:
-        return patiently(ask, self._name, retries=self._retries, sleep=self._sleep)
+        return self._patience.ask(copy, self._name)
 
     def _form(self, headers: Message) -> Format:
         path = urlsplit(self._section.source).path
@@ -125,7 +121,7 @@ class HttpDocument:
 
     def _refused(self, error: HTTPError, method: str) -> Exception:
         status = f"HTTP {error.code} {error.reason}"
-        if error.code in _TRY_AGAIN or error.code >= 500 and error.code != 501:
+        if error.code in _TRY_AGAIN or (error.code >= 500 and error.code != 501):
             return Transient(f"it answers {status}")
         if method == "HEAD" and error.code in {400, 403, 405, 501}:  # a signed address is good for one method only
             return _NotAllowedError()
