@@ -56,6 +56,11 @@ CODES: dict[str, str] = {
     "HS229": "the key of the pseudonyms is missing, another one, or open to others",
     "HS230": "labels cannot be joined to the rows of the dataset",
     "HS231": "a labelling rule is not valid",
+    "HS215": "a database cannot answer as the source asks: its table, query or watermark",
+    "HS216": "a source refuses to be read",
+    "HS217": "a source needs a package that is not installed",
+    "HS218": "a raw file is missing or was altered",
+    "HS219": "the address of a source is of no kind that can be read",
     "HS301": "the target has one class or one value only",
     "HS302": "too few rows to split, train and judge",
     "HS303": "no trial succeeded within the budget",
@@ -85,6 +90,8 @@ CODES: dict[str, str] = {
     "HS801": "a service does not answer",
     "HS802": "the database does not answer",
     "HS803": "work did not end in the time given",
+    "HS804": "a source does not answer, or broke off each time",
+    "HS805": "a file kept changing while it was copied",
 }
 
 

@@ -1,0 +1,49 @@
+"""Addresses of sources as they may be shown, stored and compared: without passwords."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def scheme_of(address: str) -> str:
+    """``s3`` of ``s3://bucket/key``; empty for a path.
+
+    >>> scheme_of("s3://bucket/key"), scheme_of("data/x.csv")
+    ('s3', '')
+    """
+    scheme, mark, _ = address.partition("://")
+    return scheme.lower() if mark else ""
+
+
+def shown_address(address: str) -> str:
+    """The address without password, query and fragment: a query may hold a signature or a token.
+
+    >>> shown_address("postgresql://ann:secret@host:5432/shop?password=secret")
+    'postgresql://ann@host:5432/shop'
+    >>> shown_address("data/2024/*.csv")
+    'data/2024/*.csv'
+    """
+    scheme = scheme_of(address)
+    if not scheme or scheme in {"s3", "sqlite"}:  # keys and paths may hold any character, and no secret
+        return address
+    parts = urlsplit(address)
+    user, mark, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, user.partition(":")[0] + mark + host, parts.path, "", ""))
+
+
+def secrets_of(address: str) -> list[str]:
+    """Texts of an address that must appear nowhere: its password, as it stands there and decoded, and its query."""
+    from urllib.parse import unquote
+
+    if scheme_of(address) in {"", "s3", "sqlite"}:
+        return []
+    parts = urlsplit(address)
+    password = parts.netloc.rpartition("@")[0].partition(":")[2]
+    return [text for text in {password, unquote(password), parts.query} if text]
+
+
+def without_secrets(text: str, address: str) -> str:
+    """A message of a library on one line, with what the address keeps secret left out."""
+    for secret in sorted(secrets_of(address), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return " ".join(text.split())
