@@ -330,7 +330,6 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     (BINARY, {"preparation.split": {"kind": "time"}}, "HS119", "preparation.split.kind", "task.time is not set"),
     (BINARY, {"preparation.split": {"gap": "1d"}}, "HS119", "preparation.split.gap", "task.time is not set"),
     (REGRESSION, {"preparation.split": {"kind": "random", "gap": "1d"}}, "HS119", "preparation.split.gap", "the kind is random"),
-    (REGRESSION, {"preparation.split": {"kind": "stratified"}}, "HS119", "preparation.split.kind", "no classes"),
     (
         REGRESSION,
         {"preparation.split": {"kind": "random"}, "preparation.holdout": "14d"},
@@ -347,7 +346,6 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     ),
     (BINARY, {"preparation.holdout": "14d"}, "HS106", "preparation.holdout", "task.time is not set"),
     (REGRESSION, {"preparation.imbalance": "weights"}, "HS119", "preparation.imbalance", "no classes"),
-    (REGRESSION, {"preparation.sample": {"rows": 9, "kind": "stratified"}}, "HS119", "preparation.sample.kind", "no classes"),
     (REGRESSION, {"preparation.pca": 3, "learning.learners": ["lightgbm"]}, "HS119", "preparation.pca", "no linear learner"),
     (REGRESSION, {"preparation.types": {"y": "number"}}, "HS119", "preparation.types.y", "is task.target"),
     (REGRESSION, {"preparation.columns": {"y": {"clip": True}}}, "HS119", "preparation.columns.y", "task.target"),

@@ -20,6 +20,7 @@ from homeostat.dataops.privacy import pseudonym
 from homeostat.errors import DataError
 from homeostat.flow.datasets import read_dataset
 from homeostat.flow.ingest import ingest
+from homeostat.flow.intake import loaded
 from homeostat.flow.labels import labelled, take_labels
 from homeostat.flow.lifecycle import run
 from homeostat.flow.privacy import project_key, served_shield
@@ -186,7 +187,7 @@ def test_batch_scores_of_clear_rows_equal_served_ones(loans: Path) -> None:
 def test_another_or_no_key_is_noticed_before_anything_is_written(loans: Path, tmp_path: Path) -> None:
     with open_project(loans) as project:
         ingest(project)
-        before = project.table("curated").version()
+        before = loaded(project, "data").version()
     (key,) = (tmp_path / "keys").iterdir()
     secret = key.read_bytes()
     (loans / "data" / "b.csv").write_text((loans / "data" / "a.csv").read_text().replace("person", "other"))
@@ -196,7 +197,7 @@ def test_another_or_no_key_is_noticed_before_anything_is_written(loans: Path, tm
             with pytest.raises(DataError) as error:
                 ingest(project)
             assert error.value.code == "HS229"
-            assert project.table("curated").version() == before
+            assert loaded(project, "data").version() == before
     key.write_bytes(secret)
     key.chmod(0o600)
     with open_project(loans) as project:

@@ -40,14 +40,22 @@ def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
         yield from ((("preparation", name, column), column) for column in getattr(charter.preparation, name))
 
 
-def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "") -> None:
-    """Return when the data has every column the charter names. ``place`` says which data: a file's name.
+def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "", raw: bool = False) -> None:
+    """Return when the data has every column the charter names.
+
+    Args:
+        charter: the charter.
+        columns: those of the data.
+        place: which data: a file's name.
+        raw: the rows are as the source has them, and only what ``privacy`` names is looked for; else they are as they are stored, without
+            the columns that are never stored.
 
     Raises:
         DataError: HS204, the target is missing; HS203, another column is. Clause, column and near names of the first are
             in the message; the other clauses are listed behind it.
     """
-    missing = [(loc, name) for loc, name in named_columns(charter) if name not in columns]
+    asked = [(loc, name) for loc, name in named_columns(charter) if (loc[0] == "privacy" if raw else loc[:2] != ("privacy", "never_store"))]
+    missing = [(loc, name) for loc, name in asked if name not in columns]
     if not missing:
         return
     loc, name = missing[0]

@@ -100,10 +100,6 @@ def split_can_be_cut(task: Task, preparation: Preparation) -> Found:
         yield Violation("HS119", (*at, "group"), f"got {shown(split.group)}, which is task.target", "name another column")
     if split.kind == "time" and task.time is None:
         yield Violation("HS119", (*at, "kind"), "got time, and task.time is not set", "set task.time, or use random")
-    if split.kind == "stratified" and task.type == "regression":
-        yield Violation(
-            "HS119", (*at, "kind"), "got stratified for a regression task, which has no classes to keep in proportion", "use random"
-        )
     if split.gap > timedelta(0) and (task.time is None or split.kind not in {None, "time"}):
         reason = "task.time is not set" if task.time is None else f"the kind is {split.kind}"
         yield Violation("HS119", (*at, "gap"), f"got a gap in time, and {reason}", "use kind time with task.time, or drop gap")
@@ -115,14 +111,10 @@ def split_can_be_cut(task: Task, preparation: Preparation) -> Found:
 
 
 def resampling_has_classes(task: Task, preparation: Preparation) -> Found:
-    """Classes are balanced, and samples stratified, only where there are classes."""
+    """Classes are balanced only where there are classes."""
     if task.type == "regression" and preparation.imbalance != "none":
         message = f"got {preparation.imbalance} for a regression task, which has no classes"
         yield Violation("HS119", ("preparation", "imbalance"), message, "drop it")
-    if task.type == "regression" and preparation.sample is not None and preparation.sample.kind == "stratified":
-        yield Violation(
-            "HS119", ("preparation", "sample", "kind"), "got stratified for a regression task, which has no classes", "use random"
-        )
 
 
 def components_have_a_learner(preparation: Preparation, learning: Learning) -> Found:

@@ -13,7 +13,7 @@ from homeostat.core.records import SourceFile
 from homeostat.errors import InputError, Unreachable
 from homeostat.flow.datasets import name_dataset
 from homeostat.flow.delivery import deliver
-from homeostat.flow.intake import MAIN, Intake, delivered, intakes, loaded, repairs_of
+from homeostat.flow.intake import MAIN, Intake, delivered, intakes, is_transformed, loaded, repairs_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,7 +62,7 @@ def ingest(project: Project, progress: Progress | None = None, backfill: tuple[d
 
 def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetime] | None, progress: Progress | None) -> _Taken:
     """Deliver what is new or judged otherwise; one part that cannot be taken in does not keep the others out."""
-    from homeostat.flow.privacy import stored_as
+    from homeostat.flow.privacy import stored_as, stored_main
     from homeostat.infra.sources import Taken, open_source
 
     _fit_table(project, intake)
@@ -74,7 +74,7 @@ def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetim
             project.root,
             retries=project.charter.data.retries,
             taken=Taken(list(_known(project, intake)), backfill),
-            transform=stored_as(project),
+            transform=stored_main(project) if intake.table == MAIN and not is_transformed(project) else stored_as(project),
         )
         fresh, taken.there = _wanted(project, intake, source)
     except (InputError, Unreachable) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from homeostat.charter.columns import check_columns
 from homeostat.dataops.privacy import RowShield, row_shield, shield, withhold
 from homeostat.errors import DataError
 
@@ -56,6 +57,23 @@ def stored_as(project: Project) -> Callable[[pl.DataFrame], pl.DataFrame] | None
     """What is done to rows before anything of them is stored; None where the charter's privacy asks for nothing."""
     privacy = project.charter.privacy
     return partial(shield_frame, project) if privacy.never_store or privacy.pseudonymise else None
+
+
+def stored_main(project: Project) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    """The same for rows of the main table, which must have the columns to hide: a misspelt one would be stored in clear.
+
+    Raises:
+        DataError: HS203 (when it is called), a column that the charter hides is not in the data.
+    """
+    shield_rows = stored_as(project)
+    if shield_rows is None:
+        return None
+
+    def store(frame: pl.DataFrame) -> pl.DataFrame:
+        check_columns(project.charter, frame.columns, place=project.charter.data.source, raw=True)
+        return shield_rows(frame)
+
+    return store
 
 
 def shielded(project: Project, read: SourceRead) -> tuple[pl.DataFrame, pl.DataFrame]:
