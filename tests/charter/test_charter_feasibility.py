@@ -34,7 +34,7 @@ learning: {budget: {seconds: 10}}
 BINARY = TEXT.replace("regression", "binary").replace("metric: mae, threshold: 12", "metric: auc, threshold: 0.7")
 NAIVE = Compared("naive", "always the same answer", value=20.0, saving=0.5, low=0.4, high=0.6)
 RULE = Compared("rule of thumb", "12 if x <= 0.5, else 30", value=15.0, saving=0.33, low=0.2, high=0.5)
-POWER = Power(80, 0.95, 0.1, 0.8, spread=0.05, smallest=0.22, low=0.2, high=0.25)
+POWER = Power(80, 0.95, 0.1, 0.8, reach=0.08, spread=0.05, smallest=0.22, low=0.2, high=0.25)
 GOOD = Evidence(
     metric="mae",
     greater_is_better=False,
@@ -97,7 +97,7 @@ def saved(low: float, high: float) -> dict[str, Any]:
         ({"cost": Cost(4.0, 10, 2.5, 0.2, 0.4)}, "go with risks", "short_budget", 2.5, "learning.budget.seconds"),
         ({"cost": Cost(0.5, 10, 20, 1.5, 0.4)}, "go with risks", "large", 1.5, "success.size_mb"),
         ({"cost": Cost(0.5, 10, 20, 0.2, 21.0)}, "go with risks", "slow", 21.0, "success.latency_p99_ms"),
-        ({"power": replace(POWER, spread=0.2, smallest=0.6)}, "go with risks", "low_power", 0.639, "preparation.holdout"),
+        ({"power": replace(POWER, reach=0.3, spread=0.2, smallest=0.6)}, "go with risks", "low_power", 0.691, "preparation.holdout"),
         ({"champion_power": replace(POWER, margin=0.02, smallest=0.05)}, "go", "champion_power", 0.05, "success.champion_margin"),
         ({"carried": Carried(("x",), 0.5, 0.1)}, "go", "carried", 0.1, "task.leave_out"),
         ({"repeated": 0.03}, "go with risks", "repeated_rows", 0.03, "preparation.split"),
@@ -121,10 +121,10 @@ def test_without_a_signal_nothing_else_is_argued_from_the_model() -> None:
 
 
 def test_low_power_says_how_many_rows_are_needed() -> None:
-    power = replace(POWER, spread=0.2, smallest=0.6)
+    power = replace(POWER, reach=0.3, spread=0.2, smallest=0.6)
     (reason,) = assess(rows(), charter(), replace(GOOD, power=power)).reasons
-    assert "in 64% of cases" in reason.message
-    assert f"{80 * (0.5 / 0.4) ** 2 * (2.4865 * 0.2 / 0.5) ** 2:,.0f} rows are needed" in reason.message  # (z95 + z80) s / (0.5 - 0.1)
+    assert "in 69% of cases" in reason.message
+    assert "for that 125 rows are needed" in reason.message  # 80 x ((0.6 - 0.1) / (0.5 - 0.1)) ** 2
 
 
 def test_a_missed_threshold_within_the_uncertainty_is_no_risk() -> None:

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     import polars as pl
+    from numpy.typing import NDArray
 
     from homeostat.core.sections import TaskType
 
 __all__ = ["Kind", "Suspect", "find_suspects", "row_order"]
 
 MOST_ROWS = 20_000  # probes of skill look at this many rows, evenly spaced
+FEWEST_GAPS = 20  # rows, empty and filled, from which missingness can tell a class
+SHORT = 0.05  # share of rows that a figure of the rows before has not yet
 WORDS = 5  # a column of more words than these is text
 TELLTALE = 0.95  # |Spearman| (regression), AUC (binary), share of errors removed (multiclass)
 ID_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index|rowid)$|[a-z](Id|ID)$", re.IGNORECASE)
@@ -151,10 +154,16 @@ def _gap(column: pl.Series, target: Target) -> Iterator[Suspect]:
         return
     empty = column.is_null().to_numpy()
     for rows, word in ((empty, "empty"), (~empty, "filled")):
-        if min(rows.sum(), (~rows).sum()) < 20:
+        if min(rows.sum(), (~rows).sum()) < FEWEST_GAPS or _at_an_end(rows):
             continue
         shares, overall = target.y[rows].mean(axis=0), target.y.mean(axis=0)
         top = int(shares.argmax())
         if shares[top] >= 0.98 and overall[top] <= 0.8:
             reason = f"{word} in {int(rows.sum())} rows, of which {shares[top]:.1%} are of one class: missingness gives the target away"
             yield Suspect((column.name,), "missing", float(shares[top]), reason)
+
+
+def _at_an_end(rows: NDArray[np.bool_]) -> bool:
+    """Whether these few rows are just the first or the last ones: there a figure of the rows before, or behind, has no value yet."""
+    count = int(rows.sum())
+    return count <= SHORT * len(rows) and bool(rows[:count].all() or rows[-count:].all())
