@@ -25,6 +25,8 @@ SHARES = ((1 / 16, 3), (1 / 8, 3), (1 / 4, 2), (1 / 2, 2), (3 / 4, 1), (1.0, 1))
 DRAWS = 200
 FEWEST_ROWS = 40
 NEAR_ROWS = 4_000
+CLOSEST_LABELS, CLOSEST_ERRORS = 0.2, 0.5
+"""Shares of the pairs of near rows that are compared: errors of a model differ less with the inputs than labels do."""
 
 
 def power_against(bench: Bench, theirs: Floats, margin: float) -> Power:
@@ -133,16 +135,14 @@ def ceiling(bench: Bench) -> Ceiling | None:
     if exact is not None:
         return exact
     chosen = np.arange(len(quick.y))[:: max(1, len(quick.y) // NEAR_ROWS)]
-    groups = near_twins(_features(bench, bench.parts.validation[chosen]))
+    groups = near_twins(_features(bench, bench.parts.validation[chosen]), closest=CLOSEST_LABELS if bench.classes else CLOSEST_ERRORS)
     rest = quick.y[chosen] if bench.classes else quick.y[chosen] - quick.scores[chosen, 0]
     near = noise_ceiling(name, rest, groups, classes=len(bench.classes), exact=False, how=how)
     if near is None or name == "r2":  # the variance of what is left is not that of the target
         return None
     bound = METRICS[near.metric]
     reached = bound.score(quick.y, quick.scores)
-    return (
-        None if better(bound, reached, near.low if near.greater_is_better else near.high) and better(bound, reached, near.value) else near
-    )
+    return None if better(bound, reached, near.high if near.greater_is_better else near.low) else near
 
 
 def _features(bench: Bench, frame: pl.DataFrame) -> Floats:

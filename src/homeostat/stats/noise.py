@@ -18,7 +18,6 @@ auc, average_precision, f1 and macro_f1 have no such bound; for them the one of 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,8 +143,8 @@ def _half_difference(y: Floats, parts: NDArray[np.int64], sizes: Floats) -> Floa
 def near_twins(features: Floats, closest: float = 0.2) -> NDArray[np.int64]:
     """Group numbers ``(n,)`` that pair rows which are each other's nearest neighbour; rows without a partner stand alone.
 
-    Features are scaled to a standard deviation of 1, NaN becomes the mean. Of the pairs only the ``closest`` share is kept, since
-    what lies far apart differs by more than noise.
+    Features are scaled to a standard deviation of 1, NaN becomes the mean. Of the pairs only the ``closest`` share is kept (and no
+    fewer than make a ceiling), since what lies far apart differs by more than noise.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -158,8 +157,8 @@ def near_twins(features: Floats, closest: float = 0.2) -> NDArray[np.int64]:
     paired = (other[other] == rows) & (rows < other)
     if not paired.any():
         return rows
-    far = math.inf if closest >= 1 else float(np.quantile(distance[paired, 1], closest))
-    first = rows[paired & (distance[:, 1] <= far)]
+    first = rows[paired][np.argsort(distance[paired, 1], kind="stable")]
+    first = first[: max(FEWEST_GROUPS, int(closest * len(first)))]
     groups = rows.copy()
     groups[other[first]] = first
     return groups
