@@ -122,8 +122,8 @@ def test_private_and_baseline_columns_are_never_inputs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("clauses", "place"),
     [
-        ({"privacy": {"never_use": ["secert"]}}, "privacy.never_use[0]"),
-        ({"value": {"payoff": PAYOFF, "amount": "laon"}}, "value.amount"),
+        ({"privacy": {"never_use": ["secret2"]}}, "privacy.never_use[0]"),
+        ({"value": {"payoff": PAYOFF, "amount": "loan2"}}, "value.amount"),
         ({"preparation": {"columns": {"xx": {"drop": True}}}}, "preparation.columns.xx"),
         ({"preparation": {"split": {"kind": "group", "group": "client"}}}, "preparation.split.group"),
         ({"success": {"metric": "auc", "baseline": {"kind": "column", "column": "older"}}}, "success.baseline.column"),

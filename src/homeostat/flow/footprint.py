@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from homeostat.serving.bundle import Bundle
 
-CALLS = 400
+CALLS, ROUNDS = 400, 5
 MOST_ROWS = 50
 LONGEST_S = 60
 STATUS = Path("/proc/self/status")
@@ -39,7 +39,11 @@ class Footprint:
 
 
 def measure_footprint(bundle: Bundle, frame: pl.DataFrame) -> Footprint:
-    """Measure a bundle on some rows of a frame, one row a call, as a server would be asked."""
+    """Measure a bundle on some rows of a frame, one row a call, as a server would be asked.
+
+    Of several rounds of calls the one with the lowest 99th percentile counts: what else the machine does can only add to a call, and
+    is no property of the bundle.
+    """
     import numpy as np
 
     from homeostat.serving.predictor import Predictor
@@ -47,12 +51,14 @@ def measure_footprint(bundle: Bundle, frame: pl.DataFrame) -> Footprint:
     predictor = Predictor(bundle)
     names = [source.name for source in bundle.manifest.inputs]
     rows = [_plain_row(row) for row in frame.select(names).head(MOST_ROWS).iter_rows(named=True)]
-    times = np.empty(CALLS)
-    for call in range(CALLS):
+    times = np.empty((ROUNDS, CALLS))
+    for call in range(times.size):
         started = time.perf_counter()
         predictor.predict_rows([rows[call % len(rows)]])
-        times[call] = time.perf_counter() - started
-    return Footprint(float(np.quantile(times, 0.99) * 1e3), float(CALLS / times.sum()), memory_mb(bundle, rows))
+        times.flat[call] = time.perf_counter() - started
+    slowest = np.quantile(times, 0.99, axis=1)
+    calmest = times[np.argmin(slowest)]
+    return Footprint(float(slowest.min() * 1e3), float(CALLS / calmest.sum()), memory_mb(bundle, rows))
 
 
 def memory_mb(bundle: Bundle, rows: list[dict[str, Any]]) -> float | None:
