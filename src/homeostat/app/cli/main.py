@@ -20,7 +20,7 @@ COMMANDS: dict[str, str] = {
     "init": "Write a commented charter inferred from data.",
     "check": "Validate the charter and say whether the goal is feasible.",
     "ingest": "Read the source, check the contract, commit a dataset version.",
-    "profile": "Show what the data looks like, column by column.",
+    "profile": "Analyse the data: a table, and one HTML page with plots.",
     "train": "Search for the best model under the budget.",
     "evaluate": "Judge the candidate on the sealed holdout.",
     "validate": "Put the candidate through the gates and register it.",
