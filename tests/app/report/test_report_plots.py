@@ -84,7 +84,7 @@ def test_specifications_are_valid_and_described(
 def test_the_schema_refuses_what_is_no_specification(profiled: Profile, validator: jsonschema.Draft7Validator) -> None:
     spec = specs_of(profiled(frame(), "y"))[0]
     assert not validator.is_valid({**spec, "mark": {"type": "bra"}})
-    assert not validator.is_valid({**spec, "encoding": {"x": {"feild": "a"}}})
+    assert not validator.is_valid({**spec, "encoding": {"x": {"place": "a"}}})
 
 
 def fields(value: Any) -> set[str]:

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "ingest": "Read the source, check the contract, commit a dataset version.",
     "data": "List, compare and write out dataset versions.",
     "quarantine": "List, write out and take in again the rows that did not pass.",
-    "profile": "Show what the data looks like, column by column.",
+    "profile": "Analyse the data: a table, and one HTML page with plots.",
     "train": "Search for the best model under the budget.",
     "evaluate": "Judge the candidate on the sealed holdout.",
     "validate": "Put the candidate through the gates and register it.",

@@ -81,6 +81,7 @@ def skewness(values: NDArray[np.float64]) -> float | None:
     Source: Joanes and Gill 1998, "Comparing measures of sample skewness and kurtosis", g1.
 
     >>> skewness(np.array([0.0, 0.0, 1.0, 1.0]))
+    0.0
     """
     if len(values) < 3:
         return None

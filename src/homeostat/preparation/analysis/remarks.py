@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from homeostat.core import sections
-    from homeostat.preparation.analysis.records import Analysis, ColumnProfile, RowCounts, Severity
+    from homeostat.preparation.analysis.records import Analysis, ColumnProfile, Outliers, RowCounts, Severity
 
 ORDER: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2}
 GIVES_AWAY = {"leak", "combination", "missing"}
@@ -21,6 +21,7 @@ MANY_CONTRADICTIONS = 0.05
 MUCH_DRIFT, TARGET_DRIFT, CERTAIN = 0.3, 0.1, 0.001
 SKEWED = 3.0
 FEW_OUTLIERS = 0.05  # beyond that share it is the shape of the distribution, not outliers
+WELL_BEYOND = 2.0  # times the distance from the middle to the limit
 SAME = 0.98
 MOST_NAMED = 4
 
@@ -136,10 +137,16 @@ def _columns(used: Sequence[ColumnProfile], section: sections.Preparation) -> It
 
 
 def _outliers(found: Analysis, names: set[str]) -> Iterator[Remark]:
-    far = {each.column: each.share for each in found.outliers if each.column in names and each.share <= FEW_OUTLIERS}
+    far = {each.column: each.share for each in found.outliers if each.column in names and each.share <= FEW_OUTLIERS and _far(each)}
     if far:
         message = f"a few values far from the rest: {_listed(_largest(far), '{:.2%} of them')}"
         yield Remark("low", "preparation.columns", message, max(far.values()), tuple(far))
+
+
+def _far(found: Outliers) -> bool:
+    """Whether the farthest value is well beyond the limits: of many normal values a few always are a little beyond."""
+    middle = found.low / 2 + found.high / 2
+    return abs(found.examples[0][0] - middle) >= WELL_BEYOND * (found.high - middle)
 
 
 def _same(found: Analysis, used: Sequence[ColumnProfile]) -> Iterator[Remark]:
