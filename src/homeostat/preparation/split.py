@@ -75,11 +75,12 @@ def eligible(frame: pl.DataFrame, task: sections.Task, *, by_time: bool = True) 
 
 
 def split(frame: pl.DataFrame, task: sections.Task, section: sections.Preparation, seed: int = 0) -> Split:
-    """Three disjoint frames and the folds; every eligible row is in exactly one of the three, or counted as left out.
+    """Three disjoint frames and the folds; every eligible row is in one of the three, between, or counted as left out.
 
     By time, rows of one timestamp are never on both sides of a cut; the holdout is the newest share of the rows (at the nearest change
     of time) or the newest span (time > newest - span), validation is the same of what is left, and what is within the gap before either
-    trains nothing that is judged behind it. Without a time column the order of the rows is the only order there is, and shares are cut from its end.
+    trains nothing that is judged behind it. Without a time column the order of the rows is the only order there is, and shares are cut
+    from its end.
 
     Args:
         frame: all rows; those without a target (by time: or without a time) are in no part, ``eligible`` counts them.
