@@ -146,17 +146,21 @@ def test_time_with_a_gap_and_rolling_origin(seed: int, gap: int, folds: int, hol
     frame = rows(1_500, seed)
     parts = split(frame, TIMED, section("time", gap=gap * DAY, folds=folds, holdout=holdout))
     train, judged, sealed = numbers(parts)
-    assert len(train) + len(judged) + len(sealed) + parts.left_out == 1_500
+    assert parts.between is not None
+    between = parts.between["row"].to_list()
+    assert len(train) + len(between) + len(judged) + len(sealed) + parts.left_out == 1_500
+    assert parts.development["row"].to_list() == train + between + judged == list(range(1_500 - len(sealed) - parts.left_out))
     assert (parts.left_out > 0) == (gap > 1), "a row a day: one of the day before is as old as a gap of a day"
     for one, two in pairwise((parts.train, parts.validation, parts.holdout)):
         assert two["at"].min() - one["at"].max() >= max(gap, 1) * DAY
-        between = frame.filter((pl.col("at") > one["at"].max()) & (pl.col("at") < two["at"].min()))
-        assert between.is_empty() or between["at"].min() > two["at"].min() - gap * DAY, "no more is left out than the gap"
+        gone = frame.filter((pl.col("at") > one["at"].max()) & (pl.col("at") < two["at"].min()))
+        assert gone.is_empty() or gone["at"].min() > two["at"].min() - gap * DAY, "no more is left out than the gap"
     rounds = [parts.round(number) for number in range(parts.rounds)]
     assert [row for _, fold in rounds for row in fold["row"]] == judged, "the validation rows, each once, in order"
     for learned, fold in rounds:
         assert fold["at"].min() - learned["at"].max() >= max(gap, 1) * DAY
         assert set(train) <= set(learned["row"])
+        assert learned.height == frame.filter(pl.col("at") <= fold["at"].min() - max(gap, 1) * DAY).height, "all that is known by then"
     if folds > 1:
         assert len({learned.height for learned, _ in rounds}) == folds, "each origin lies later"
 
@@ -216,6 +220,8 @@ def test_fingerprints_follow_values_and_not_types_places_or_columns_without_a_va
     swapped = frame.rename({"a": "c", "c": "a"})
     assert (fingerprints(swapped, swapped.columns) != words).all(), "a value means something in its column only"
     assert (fingerprints(frame, frame.columns, seed=1) != words).all()
+    odd = pl.DataFrame({"list": [[1], [2], None], "bytes": [b"\xff", None, b"a"], "struct": [{"k": 1}, {"k": 2}, {"k": 1}]})
+    assert len(set(fingerprints(odd, odd.columns).tolist())) == 3
     zeros = pl.DataFrame({"a": [0.0, -0.0, float("nan"), None]})
     assert fingerprints(zeros, ["a"])[0] == fingerprints(zeros, ["a"])[1]
     assert fingerprints(zeros, ["a"])[2] == fingerprints(zeros, ["a"])[3]

@@ -110,20 +110,23 @@ class DatasetVersion:
 class Split:
     """Three disjoint frames; of a split by time in time order: train, then validation, then the sealed holdout.
 
-    ``folds`` are pairs of row numbers of ``development``, (train, validation), on which trials are judged; none: on ``validation``.
-    ``left_out`` counts the rows in a gap before a cut, which are in no part.
+    ``between`` are the rows in a gap before validation: too new to train what validation judges, old enough for what the holdout judges.
+    ``left_out`` counts those in the gap before the holdout, which are in no part. ``folds`` are pairs of row numbers of ``development``,
+    (train, validation), on which trials are judged; none: on ``validation``.
     """
 
     train: pl.DataFrame
     validation: pl.DataFrame
     holdout: pl.DataFrame
     folds: tuple[tuple[Rows, Rows], ...] = ()
+    between: pl.DataFrame | None = None
     left_out: int = 0
 
     @property
     def development(self) -> pl.DataFrame:
-        """All rows that are not sealed: train, then validation."""
-        return self.train.vstack(self.validation)
+        """All rows that are not sealed: train, what lies between, then validation."""
+        before = self.train if self.between is None else self.train.vstack(self.between)
+        return before.vstack(self.validation)
 
     @property
     def rounds(self) -> int:

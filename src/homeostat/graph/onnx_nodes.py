@@ -49,7 +49,7 @@ def _numbers(node: Numbers, graph: Writer) -> Tensor:
 
 @write.register
 def _pick(node: Pick, graph: Writer) -> Tensor:
-    return graph.op("Gather", graph[node.source], graph.index(*node.columns), axis=1)
+    return graph.op("Gather", graph[node.source], graph.array(np.array(node.columns, dtype=np.int64), "columns"), axis=1)
 
 
 @write.register

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -39,9 +38,9 @@ class Table(NamedTuple):
 
 def vocabulary_of(series: pl.Series, max_categories: int) -> tuple[str, ...]:
     """The most frequent texts of the column, at most ``max_categories``, sorted; of equally frequent ones the first by name."""
-    counts = Counter(texts(series).drop_nulls().to_list())
-    kept = sorted(counts, key=lambda text: (-counts[text], text))[:max_categories]
-    return tuple(sorted(kept))
+    counts = texts(series).drop_nulls().alias("text").value_counts(name="rows")
+    kept = counts.sort("rows", "text", descending=[True, False])["text"].head(max_categories)
+    return tuple(sorted(kept.to_list()))
 
 
 def one_hot(name: str, vocabulary: tuple[str, ...], codes: Ints) -> Table:
@@ -99,15 +98,15 @@ def cross_fitted(size: int, codes: Ints, y: Floats, classes: tuple[str, ...]) ->
     """The rows encoded by ``target_means`` of other rows, (n, width).
 
     A learner that trained on means that give away the row's own target would trust them more than the served ones deserve. A code
-    with ``ENOUGH_ROWS`` is encoded as it is served: there the own target moves the mean by less than a hundredth, while means that differ
-    from part to part are noise that a tree splits on.
+    with ``ENOUGH_ROWS`` is encoded as it is served: there the own target moves the mean by less than a hundredth, while means that
+    differ from part to part are noise that a tree splits on.
 
     Source: Pargent et al., "Regularized target encoding outperforms traditional methods" (Computational Statistics 2022), section 2.
     """
     encoded = target_means("", size, codes, y, classes).values[codes]
-    if len(codes) < FOLDS:
-        return encoded
     few = np.bincount(codes, minlength=size + 2)[codes] < ENOUGH_ROWS
+    if len(codes) < FOLDS or not few.any():
+        return encoded
     parts = np.random.default_rng(SEED).permutation(len(codes)) % FOLDS
     for part in range(FOLDS):
         own = parts == part

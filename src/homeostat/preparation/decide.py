@@ -21,7 +21,7 @@ from homeostat.core.targets import texts
 from homeostat.errors import DataError, LearningError
 from homeostat.preparation.categories import LINEAR_ONE_HOT_UP_TO, MOST_CLASSES, ONE_HOT_UP_TO
 from homeostat.preparation.kinds import identifies_rows, infer_kind, known_kind, twins, without_information
-from homeostat.preparation.numbers import STEPS, far_out, straightening
+from homeostat.preparation.numbers import LOOKED_AT, far_out, few_steps, straightening
 
 if TYPE_CHECKING:
     import polars as pl
@@ -140,12 +140,13 @@ def _number(series: pl.Series) -> Decision:
     known = values[np.isfinite(values)]
     nulls = float(np.isnan(values).mean())
     said, number = ["a number"], nulls
-    many = len(np.unique(known)) > STEPS
-    transform, skew = straightening(known) if many else ("none", 0.0)
+    many = not few_steps(known)
+    looked_at = known[:: max(1, len(known) // LOOKED_AT)]
+    transform, skew = straightening(looked_at) if many else ("none", 0.0)
     if nulls:
         said.append(f"{nulls:.1%} null")
     if many:
-        said.append(f"{far_out(known):.1%} of the values far out")
+        said.append(f"{far_out(looked_at):.1%} of the values far out")
     if transform != "none":
         said.append(f"skewness {skew:.2g}")
         number = skew

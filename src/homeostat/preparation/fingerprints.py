@@ -67,7 +67,8 @@ def _words(series: pl.Series) -> tuple[Words, NDArray[np.bool_]]:
         return micros.fill_null(0).to_numpy().astype(np.int64).view(np.uint64), ~series.is_null().to_numpy()
     if series.dtype == pl.Null:
         return np.zeros(len(series), dtype=np.uint64), np.zeros(len(series), dtype=np.bool_)
-    known = texts(series)
+    odd = series.dtype.is_nested() or series.dtype == pl.Binary  # can be left out of a model, and tells rows apart all the same
+    known = pl.Series([None if value is None else str(value) for value in series.to_list()], dtype=pl.String) if odd else texts(series)
     distinct = known.drop_nulls().unique()
     words = pl.Series([int(_word_of(text)) for text in distinct.to_list()], dtype=pl.UInt64)
     found = known.replace_strict(distinct, words, default=None, return_dtype=pl.UInt64)

@@ -19,15 +19,22 @@ FAR = 3.0
 """Interquartile ranges beyond the quartiles from which a value is called far out. Source: Tukey, "Exploratory Data Analysis" (1977)."""
 SKEWED = 5.0
 """Absolute skewness, within the limits, from which a number is straightened; what is less skewed gained nothing where it was measured."""
+LOOKED_AT = 100_000
+"""Values by which shape is judged, spread over all rows."""
 MOST_BENT = 5.0
 """The largest power, up or down, that is fitted: beyond it rounding eats what is gained."""
+
+
+def few_steps(known: Floats) -> bool:
+    """Whether there are at most ``STEPS`` distinct values."""
+    return len(np.unique(known[:1_000])) <= STEPS and len(np.unique(known)) <= STEPS
 
 
 def limits(known: Floats) -> tuple[float, float]:
     """Where all but ``CLIPPED_SHARE`` of the values on each side lie, or all of few distinct ones; without values no limits."""
     if not len(known):
         return -np.inf, np.inf
-    if len(np.unique(known)) <= STEPS:
+    if few_steps(known):
         return float(known.min()), float(known.max())
     low, high = np.quantile(known, [CLIPPED_SHARE, 1 - CLIPPED_SHARE])
     return float(low), float(high)

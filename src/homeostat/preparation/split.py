@@ -75,11 +75,12 @@ def eligible(frame: pl.DataFrame, task: sections.Task, *, by_time: bool = True) 
 
 
 def split(frame: pl.DataFrame, task: sections.Task, section: sections.Preparation, seed: int = 0) -> Split:
-    """Three disjoint frames and the folds; every eligible row is in exactly one of the three, or counted as left out.
+    """Three disjoint frames and the folds; every eligible row is in one of the three, between, or counted as left out.
 
     By time, rows of one timestamp are never on both sides of a cut; the holdout is the newest share of the rows (at the nearest change
-    of time) or the newest span (time > newest - span), validation is the same of what is left, and rows within the gap before either
-    are left out. Without a time column the order of the rows is the only order there is, and shares are cut from its end.
+    of time) or the newest span (time > newest - span), validation is the same of what is left, and what is within the gap before either
+    trains nothing that is judged behind it. Without a time column the order of the rows is the only order there is, and shares are cut
+    from its end.
 
     Args:
         frame: all rows; those without a target (by time: or without a time) are in no part, ``eligible`` counts them.
@@ -129,13 +130,12 @@ def _by_time(rows: pl.DataFrame, task: sections.Task, section: sections.Preparat
     seconds = seconds_of(rows, task.time) if task.time is not None else np.arange(rows.height, dtype=np.float64)
     gap = section.split.gap.total_seconds()
     sealed = _cut(seconds, section.holdout)
-    open_until = _before(seconds, sealed, gap)
-    judged = _cut(seconds[:open_until], section.validation)
+    known = _before(seconds, sealed, gap)
+    judged = _cut(seconds[:known], section.validation)
     learned = _before(seconds, judged, gap)
-    _refuse_small(learned, open_until - judged, rows.height - sealed)
-    left_out = sealed - open_until + judged - learned
-    folds = _rolling(seconds[judged:open_until], seconds[:learned], section.split.folds, gap)
-    return Split(rows[:learned], rows[judged:open_until], rows[sealed:], folds, left_out)
+    _refuse_small(learned, known - judged, rows.height - sealed)
+    folds = _rolling(seconds[:known], judged, section.split.folds, gap)
+    return Split(rows[:learned], rows[judged:known], rows[sealed:], folds, rows[learned:judged], sealed - known)
 
 
 def _cut(seconds: Floats, part: float | timedelta) -> int:
@@ -158,15 +158,16 @@ def _before(seconds: Floats, cut: int, gap: float) -> int:
     return min(cut, int(np.searchsorted(seconds, seconds[cut] - gap, side="right")))
 
 
-def _rolling(judged: Floats, learned: Floats, folds: int, gap: float) -> tuple[tuple[Ints, Ints], ...]:
-    """The validation span in ``folds`` parts of equal numbers of rows, each with all rows that lie a gap and more before it.
+def _rolling(seconds: Floats, judged: int, folds: int, gap: float) -> tuple[tuple[Ints, Ints], ...]:
+    """The rows from ``judged`` on in ``folds`` parts of about equal size, each with all rows that lie the gap and more before it.
 
     Source: Tashman, "Out-of-sample tests of forecasting accuracy" (International Journal of Forecasting 2000), rolling origins.
     """
     if folds == 1:
         return ()
-    changes = np.append(0, np.flatnonzero(np.diff(judged) > 0) + 1)
-    starts = np.unique([changes[np.argmin(np.abs(changes - part * len(judged) / folds))] for part in range(folds)])
+    changes = judged + np.append(0, np.flatnonzero(np.diff(seconds[judged:]) > 0) + 1)
+    size = (len(seconds) - judged) / folds
+    starts = np.unique([changes[np.argmin(np.abs(changes - (judged + part * size)))] for part in range(folds)])
     if len(starts) < folds:
         raise LearningError(
             "HS309",
@@ -174,12 +175,10 @@ def _rolling(judged: Floats, learned: Floats, folds: int, gap: float) -> tuple[t
             place="preparation.split.folds",
             next_step="give fewer folds or a longer validation",
         )
-    times = np.append(learned, judged)
-    found = []
-    for start, end in zip(starts, [*starts[1:], len(judged)], strict=True):
-        first = len(learned) + int(start)
-        found.append((np.arange(_before(times, first, gap)), np.arange(first, len(learned) + int(end))))
-    return _large_enough(found)
+    ends = [*starts[1:], len(seconds)]
+    return _large_enough(
+        [(np.arange(_before(seconds, start, gap)), np.arange(start, end)) for start, end in zip(starts, ends, strict=True)]
+    )
 
 
 def _places(rows: pl.DataFrame, task: sections.Task, plan: sections.SplitPlan, seed: int) -> Floats:
