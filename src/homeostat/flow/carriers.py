@@ -75,7 +75,7 @@ def _losses(bench: Bench) -> Iterator[tuple[str, float]]:
 def _saving_without(bench: Bench, columns: tuple[str, ...]) -> float:
     """The saving of a quick model fitted without these columns; 0 when nothing is left to fit on."""
     try:
-        fitted = quick_model(bench.charter, bench.parts, without=columns)
+        fitted = quick_model(bench.charter, bench.parts, without=columns, learners=(bench.quick.candidate.learner,))
     except LearningError:
         return 0.0
     return _saving(bench, fitted.scores)
