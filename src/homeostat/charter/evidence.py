@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from homeostat.stats.power import Power
 
 SIGNAL_CONFIDENCE = 0.99
-"""Of the one test that "there is no signal" hangs on: stricter than the gates', since a wrong "go" costs a project."""
+"""Of the tests that "there is no signal" hangs on, all together: stricter than the gates', since a wrong "go" costs a project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class Evidence:
         learner: what the quick model is.
         quick: its metric on the judged rows, between ``low`` and ``high`` (two-sided).
         naive: the best constant.
-        signal_low: what is surely saved of the naive baseline's error, at ``SIGNAL_CONFIDENCE`` or the charter's, if that is higher.
+        signal_low: what the quick models or the rule surely save of the naive baseline's error, at ``SIGNAL_CONFIDENCE``, or at the
+            charter's, if that is higher.
         baseline: the charter's baseline where it is another than the naive one.
         rule: the best rule of thumb.
         power: of the gate against the baseline on the holdout.

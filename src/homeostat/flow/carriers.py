@@ -8,7 +8,7 @@ import numpy as np
 
 from homeostat.charter.evidence import Carried
 from homeostat.errors import LearningError
-from homeostat.flow.quick import Bench, quick_model
+from homeostat.flow.quick import Bench, fit_on, set_aside, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,14 +37,14 @@ def carried(bench: Bench) -> Carried | None:
     charter = bench.charter
     known = {charter.task.time, *charter.task.entity, *charter.success.segments}
     losses = sorted(((loss, name) for name, loss in _losses(bench) if name not in known), reverse=True)
-    without: list[str] = []
+    dropped: list[str] = []
     for loss, name in losses[:MOST_TOGETHER]:
         if loss < ASKED * saving:
             break
-        without.append(name)
-        left = _saving_without(bench, tuple(without))
+        dropped.append(name)
+        left = _saving_without(bench, tuple(dropped))
         if left < MOST_LEFT * saving:
-            return Carried(tuple(without), saving, left)
+            return Carried(tuple(dropped), saving, left)
     return None
 
 
@@ -75,7 +75,9 @@ def _losses(bench: Bench) -> Iterator[tuple[str, float]]:
 def _saving_without(bench: Bench, columns: tuple[str, ...]) -> float:
     """The saving of a quick model fitted without these columns; 0 when nothing is left to fit on."""
     try:
-        fitted = quick_model(bench.charter, bench.parts, without=columns)
+        fitted = fit_on(
+            without(bench.charter, columns), set_aside(bench.parts.train), bench.parts.validation, bench.quick.candidate.learner
+        )
     except LearningError:
         return 0.0
     return _saving(bench, fitted.scores)

@@ -86,7 +86,7 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
                     bench.charter,
                     Split(cut.train[chosen], cut.validation, cut.holdout),
                     bench.parts.validation,
-                    learners=(bench.quick.candidate.learner,),
+                    bench.quick.candidate.learner,
                     refit=False,
                 )
             except LearningError:

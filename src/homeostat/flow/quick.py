@@ -1,6 +1,7 @@
-"""A quick model: each learner's defaults, the best of them on rows set aside, fitted again on all training rows.
+"""Quick models: each learner's defaults, their rounds found on rows set aside, fitted again on all training rows.
 
-The rows that judge it take no part in choosing it, so what it shows on them is honest: also that it shows nothing.
+A learner that does not beat the naive one on the rows set aside answers as the naive one does. The best on the judged rows is *the* quick
+model, as in a search; what is said of it allows for the choice (``Bench.after_choice``), so that it is honest also about showing nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ FEWEST_ROWS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quick:
-    """A quick model and what it answered: ``y`` (n,) and ``scores`` (n, k) of the judged rows; ``seconds`` is the time of a trial."""
+    """A quick model and what it answered: ``y`` (n,) and ``scores`` (n, k) of the judged rows; ``seconds`` is the time of its trial."""
 
     candidate: Candidate
     y: Floats
@@ -44,10 +45,11 @@ class Quick:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bench:
-    """What each measurement is given: the charter, one of ``every`` rows, the classes, the quick model and what it is compared with.
+    """What each measurement is given: the charter, one of ``every`` rows, the classes, the quick models and what they are compared with.
 
-    ``naive`` and ``baseline`` are scores of the judged rows: the best constant, and the charter's baseline (the same where it is the
-    naive one, or none). ``block`` is how many judged rows are resampled together.
+    ``tried`` has a quick model per learner, ``quick`` is the best of them on the judged rows. ``naive`` and ``baseline`` are scores of
+    these rows: the best constant, and the charter's baseline (the same where it is the naive one, or none). ``block`` is how many
+    judged rows are resampled together.
     """
 
     charter: Charter
@@ -56,6 +58,7 @@ class Bench:
     every: int
     classes: tuple[str, ...]
     block: int
+    tried: tuple[Quick, ...]
     quick: Quick
     naive: Floats
     baseline: Floats
@@ -64,6 +67,11 @@ class Bench:
     def confidence(self) -> float:
         """Of the charter's tests."""
         return self.charter.success.confidence
+
+    @property
+    def after_choice(self) -> float:
+        """The confidence at which an end must be taken to hold at the charter's, whichever model was chosen (Bonferroni)."""
+        return 1 - (1 - self.confidence) / len(self.tried)
 
     @property
     def seed(self) -> int:
@@ -80,16 +88,21 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.baseline import baseline_scores, naive_scores
     from homeostat.flow.blocks import block_length
-    from homeostat.stats.metrics import metric
+    from homeostat.stats.metrics import error_of, metric
 
     task = charter.task
     used, every = thinned(parts)
     classes = classes_of(used.train[task.target], task)
-    quick = quick_model(charter, used)
+    measured = metric(charter.success.metric)
+    cut = set_aside(used.train)
+    tried = tuple(fit_on(charter, cut, used.validation, learner) for learner in charter.learning.learners if learner != "naive")
+    tried = tried or (fit_on(charter, cut, used.validation, "naive"),)
+    values = [error_of(measured, measured.score(each.y, each.scores)) for each in tried]
+    quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
     theirs = baseline_scores(charter, classes, used.train, used.validation)
     block = block_length(charter, used.validation)
-    return Bench(charter, metric(charter.success.metric), used, every, classes, block, quick, naive, theirs)
+    return Bench(charter, measured, used, every, classes, block, tried, quick, naive, theirs)
 
 
 def thinned(parts: Split) -> tuple[Split, int]:
@@ -109,24 +122,25 @@ def set_aside(train: pl.DataFrame) -> Split:
     return Split(train=train.filter(~aside), validation=train.filter(aside), holdout=train.clear())
 
 
-def quick_model(charter: Charter, parts: Split, *, without: Collection[str] = (), learners: tuple[str, ...] = ()) -> Quick:
-    """The best of the learners' defaults on the training rows, judged on ``parts.validation``.
+def without(charter: Charter, columns: Collection[str]) -> Charter:
+    """The charter with these columns left out as well."""
+    task = charter.task.model_copy(update={"leave_out": (*charter.task.leave_out, *columns)})
+    return charter.model_copy(update={"task": task})
+
+
+def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *, refit: bool = True) -> Quick:
+    """A learner's defaults on ``rows.train``, its rounds found on ``rows.validation``, or the naive learner where that is better there.
 
     Args:
-        charter: task, preparation, metric, learners.
-        parts: training rows and the rows that judge; the holdout is not looked at.
-        without: further columns to leave out.
-        learners: names, in place of the charter's.
+        charter: task, preparation, metric.
+        rows: as ``set_aside`` cuts them.
+        judged: rows to answer.
+        learner: its name.
+        refit: fit again on both parts of ``rows`` together.
 
     Raises:
         LearningError: nothing can be learned from these columns or rows.
     """
-    task = charter.task.model_copy(update={"leave_out": (*charter.task.leave_out, *without)})
-    return fit_on(charter.model_copy(update={"task": task}), set_aside(parts.train), parts.validation, learners=learners)
-
-
-def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, *, learners: tuple[str, ...] = (), refit: bool = True) -> Quick:
-    """As ``quick_model``, on rows already cut; without ``refit`` the model is the one of ``rows.train`` alone."""
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.amounts import amounts
     from homeostat.flow.preparing import stages_of
@@ -136,12 +150,11 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, *, learners: tup
 
     task = charter.task
     classes = classes_of(rows.train[task.target], task)
+    learners = tuple(dict.fromkeys(("naive", learner)))
     found = search(
         rows,
         task,
-        charter.learning.model_copy(
-            update={"learners": learners or _tried(charter), "budget": FIRST_ROUND, "windows": charter.learning.windows[:1]}
-        ),
+        charter.learning.model_copy(update={"learners": learners, "budget": FIRST_ROUND, "windows": charter.learning.windows[:1]}),
         metric(charter.success.metric),
         stages_of(charter, rows),
         clock=time.monotonic,
@@ -149,10 +162,4 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, *, learners: tup
     )
     y = encode_target(rows.validation[task.target], classes)
     found = replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, rows.validation)))
-    seconds = [trial.seconds for trial in found.trials if trial.learner != "naive"]
-    return Quick(found, encode_target(judged[task.target], classes), found.oracle(judged), float(np.mean(seconds)) if seconds else 0.0)
-
-
-def _tried(charter: Charter) -> tuple[str, ...]:
-    """The charter's learners, and the naive one: where nothing beats it, that is the answer."""
-    return tuple(dict.fromkeys(("naive", *charter.learning.learners)))
+    return Quick(found, encode_target(judged[task.target], classes), found.oracle(judged), found.trials[-1].seconds)

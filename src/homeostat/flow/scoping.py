@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from homeostat.charter.evidence import SIGNAL_CONFIDENCE, Compared, Evidence
 from homeostat.core.targets import encode_target
 from homeostat.flow.carriers import carried, repeated
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from homeostat.core.ports import Progress
     from homeostat.core.records import Split
     from homeostat.stats.kernels import Floats
+
+
+SIGNAL_RESAMPLES = 3_000
+"""A rare chance is read off the outermost of them."""
 
 
 def measure(charter: Charter, parts: Split, rows: int, progress: Progress | None = None) -> Evidence:
@@ -54,29 +60,52 @@ def _silent(message: str) -> None:
 
 def _compared(bench: Bench, rows: int) -> Evidence:
     from homeostat.stats.intervals import bootstrap
-    from homeostat.stats.paired import paired_bootstrap
 
     quick, measured, charter = bench.quick, bench.metric, bench.charter
     other = charter.success.baseline.kind not in ("naive", "none")
-    strict = max(SIGNAL_CONFIDENCE, bench.confidence)
-    sure = paired_bootstrap(measured, quick.y, quick.scores, bench.naive, confidence=strict, seed=bench.seed, block=bench.block)
-    low, high = bootstrap(measured, quick.y, quick.scores, confidence=bench.confidence, seed=bench.seed, block=bench.block)
+    rule = _rule(bench)
+    low, high = bootstrap(measured, quick.y, quick.scores, confidence=bench.after_choice, seed=bench.seed, block=bench.block)
     return Evidence(
         metric=measured.name,
         greater_is_better=measured.greater_is_better,
         learner=quick.candidate.learner,
-        quick=sure.ours,
+        quick=measured.score(quick.y, quick.scores),
         low=low,
         high=high,
         naive=_against(bench, "naive", "always the same answer", bench.naive),
-        signal_low=sure.low,
+        signal_low=_signal(bench, rule[1] if rule else None),
         rows=rows,
         judged_rows=len(quick.y),
         holdout_rows=bench.parts.holdout.height,
         every=bench.every,
         baseline=_against(bench, charter.success.baseline.label(), "the charter's baseline", bench.baseline) if other else None,
-        rule=_rule(bench),
+        rule=_against(bench, "rule of thumb", *rule) if rule else None,
     )
+
+
+def _signal(bench: Bench, rule: Floats | None) -> float:
+    """The share of the naive error that something surely saves: the best low end of all quick models and the rule.
+
+    All of them are looked at, so each is tested at its part of the accepted chance of a false alarm (Bonferroni).
+    """
+    from homeostat.stats.paired import paired_bootstrap
+
+    found = [each.scores for each in bench.tried] + ([rule] if rule is not None else [])
+    strict = 1 - (1 - max(SIGNAL_CONFIDENCE, bench.confidence)) / len(found)
+    lows = [
+        paired_bootstrap(
+            bench.metric,
+            bench.quick.y,
+            scores,
+            bench.naive,
+            confidence=strict,
+            resamples=SIGNAL_RESAMPLES,
+            seed=bench.seed,
+            block=bench.block,
+        ).low
+        for scores in found
+    ]
+    return float(np.max(np.nan_to_num(lows, nan=-np.inf)))
 
 
 def _against(bench: Bench, name: str, words: str, theirs: Floats) -> Compared:
@@ -84,11 +113,12 @@ def _against(bench: Bench, name: str, words: str, theirs: Floats) -> Compared:
     from homeostat.stats.paired import paired_bootstrap
 
     quick = bench.quick
-    found = paired_bootstrap(bench.metric, quick.y, quick.scores, theirs, confidence=bench.confidence, seed=bench.seed, block=bench.block)
+    found = paired_bootstrap(bench.metric, quick.y, quick.scores, theirs, confidence=bench.after_choice, seed=bench.seed, block=bench.block)
     return Compared(name, words, found.theirs, found.difference, found.low, found.high)
 
 
-def _rule(bench: Bench) -> Compared | None:
+def _rule(bench: Bench) -> tuple[str, Floats] | None:
+    """The best rule of thumb in words, and its scores (n, k) of the judged rows."""
     from homeostat.learning.learner import Goal
     from homeostat.learning.rule_of_thumb import few_values, rule_of_thumb, tabulate
 
@@ -96,6 +126,4 @@ def _rule(bench: Bench) -> Compared | None:
     values = few_values(inputs, train)
     y = encode_target(train[task.target], bench.classes)
     rule = rule_of_thumb(tabulate(inputs, train, values), y, Goal(task.type, bench.classes, bench.metric))
-    if rule is None:
-        return None
-    return _against(bench, "rule of thumb", rule.words, rule.predict(tabulate(inputs, bench.parts.validation, values)))
+    return None if rule is None else (rule.words, rule.predict(tabulate(inputs, bench.parts.validation, values)))

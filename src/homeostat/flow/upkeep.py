@@ -24,8 +24,8 @@ def cost(bench: Bench) -> Cost:
     charter, rows = bench.charter, bench.parts.validation.head(MOST_ROWS)
     plan = bench.quick.candidate.plan
     bundle = build(plan, name=charter.name, sample=rows, ignored=(), facts={}, created="")
-    budget, trial = charter.learning.budget, bench.quick.seconds * bench.every
-    first = trial * (len(charter.learning.learners) + 1)  # each learner once, and the winner again on all rows
+    budget, trial = charter.learning.budget, float(np.mean([each.seconds for each in bench.tried])) * bench.every
+    first = trial * (len(bench.tried) + 1)  # each learner once, and the winner again on all rows
     seconds = max(first, min(budget.seconds or math.inf, trial * budget.trials if budget.trials else math.inf))
     seconds = seconds if math.isfinite(seconds) else first
     trials = (budget.seconds or math.inf) / trial if trial else math.inf

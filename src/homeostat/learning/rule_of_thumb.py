@@ -104,7 +104,7 @@ class Rule:
 
 
 def rule_of_thumb(table: Table, y: Floats, goal: Goal) -> Rule | None:
-    """The rule with the least error over four folds of neighbouring rows, fitted on all rows; None when no rule can be made.
+    """The rule with the least error over four folds of neighbouring rows, fitted on all rows; None when none beats a constant there.
 
     Args:
         table: training rows, in their order.
@@ -122,6 +122,8 @@ def rule_of_thumb(table: Table, y: Floats, goal: Goal) -> Rule | None:
         return None
     fold = np.arange(len(y)) * FOLDS // len(y)
     errors = [_cross_validated(maker, table, y, (fold, goal)) for maker in makers]
+    if min(errors) >= _cross_validated(_constant_maker(goal), table, y, (fold, goal)):
+        return None
     return makers[int(np.argmin(errors))](table, y)
 
 
@@ -134,6 +136,14 @@ def _cross_validated(maker: Callable[[Table, Floats], Rule], table: Table, y: Fl
         answers.append(rule.predict(table.rows(np.flatnonzero(fold == one))))
     error = error_of(goal.metric, goal.metric.score(y, np.concatenate(answers)))
     return float(np.nan_to_num(error, nan=np.inf))
+
+
+def _constant_maker(goal: Goal) -> Callable[[Table, Floats], Rule]:
+    def make(table: Table, y: Floats) -> Rule:
+        answer = fit_constant(y, goal.classes, goal.metric)
+        return Rule(_answer(answer, goal), lambda asked: np.tile(answer, (len(asked.features), 1)))
+
+    return make
 
 
 def _tree_maker(leaves: int, goal: Goal) -> Callable[[Table, Floats], Rule]:

@@ -82,7 +82,7 @@ def power_of_gain(  # noqa: PLR0913 - how to resample is said in full by keyword
     margin: float = 0.0,
     confidence: float = 0.95,
     power: float = ASKED,
-    resamples: int = 1000,
+    resamples: int = 600,
     seed: int = 0,
     block: int = 1,
 ) -> Power:

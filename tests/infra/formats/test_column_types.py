@@ -17,7 +17,9 @@ TEXTS = st.one_of(
     st.dates().map(str),
     st.datetimes().map(lambda moment: str(moment.replace(microsecond=0))),
     st.sampled_from([None, "", "007", "-0.50", "-0", "+1", ".5", "5.", "1.2.3", "1e5", "1E-3", "true", "False", "2024-02-30"]),
-    st.sampled_from(["2024-01-31T10:00", "24:00", "NaN", "inf", "-Infinity", " 1", "1 ", "1_0", "٣", "²", "0x1", "9" * 15, "9" * 16, "1,5"]),
+    st.sampled_from(
+        ["2024-01-31T10:00", "24:00", "NaN", "inf", "-Infinity", " 1", "1 ", "1_0", "٣", "²", "0x1", "9" * 15, "9" * 16, "1,5"]
+    ),
 )
 KINDS = [
     st.integers(-1000, 1000).map(str),
