@@ -86,7 +86,7 @@ def test_blocks_of_any_size_give_what_the_strict_way_gives(lines: list[str], wid
     assert in_blocks(text, width, size, delimiter) == oracle(lines, width, delimiter)
 
 
-@given(st.lists(st.text(st.sampled_from("ab¦\""), max_size=8), min_size=1, max_size=6), st.integers(1, 3), st.integers(1, 20))
+@given(st.lists(st.text(st.sampled_from('ab¦"'), max_size=8), min_size=1, max_size=6), st.integers(1, 3), st.integers(1, 20))
 def test_a_delimiter_that_is_not_ascii(lines: list[str], width: int, size: int) -> None:
     assert in_blocks("".join(line + "\n" for line in lines), width, size, "¦") == oracle(lines, width, "¦")
 

@@ -85,12 +85,12 @@ def test_a_server_that_keeps_failing_is_told_and_leaves_nothing(web: Web, tmp_pa
 def test_a_server_that_is_slow_is_not_waited_for(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "TIMEOUT_S", 0.2)
     web.documents["/x.csv"] = Document(BODY, {"ETag": "1"}, faults=["slow"])
-    with pytest.raises(Unreachable, match="HS804.*timed out"):
+    with pytest.raises(Unreachable, match=r"HS804.*timed out"):
         open_source(Source(source=f"{web.address}/x.csv"), tmp_path, retries=0).parts()
 
 
 def test_no_server(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match="HS804.*Connection refused") as caught:
+    with pytest.raises(Unreachable, match=r"HS804.*Connection refused") as caught:
         open_source(Source(source="http://ann:hunter2@127.0.0.1:1/x.csv"), tmp_path, retries=1, sleep=lambda _: None).parts()
     assert "hunter2" not in caught.value.line()
     assert "ann@127.0.0.1:1/x.csv" in caught.value.line()
@@ -106,7 +106,6 @@ def test_a_server_that_refuses(web: Web, tmp_path: Path, status: int, code: str)
 def test_a_redirect_to_a_file_is_not_followed(web: Web, tmp_path: Path) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
-
 
     web.documents["/x.csv"] = Document(b"", {"Location": secret.as_uri()}, status=302)
     with pytest.raises((DataError, Unreachable)) as caught:
