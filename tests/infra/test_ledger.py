@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.ids import canonical
 from homeostat.errors import HomeostatError, ProjectError, Unreachable
+from homeostat.infra.database import make_engine
 from homeostat.infra.ledger import SqlLedger, open_ledger
 from homeostat.infra.ledger_schema import METADATA, REVISIONS, VERSION_TABLE
 from homeostat.testing.ledger_suite import LedgerSuite, fact
@@ -44,13 +44,12 @@ class TestSqlLedger(LedgerSuite):
             yield opened
 
 
-@pytest.mark.skipif("HOMEOSTAT_TEST_POSTGRESQL" not in os.environ, reason="HOMEOSTAT_TEST_POSTGRESQL names no database to test in")
 class TestPostgresLedger(LedgerSuite):
     @pytest.fixture
-    def ledger(self) -> Iterator[SqlLedger]:
-        url = sa.make_url(os.environ["HOMEOSTAT_TEST_POSTGRESQL"])
+    def ledger(self, postgresql_url: str) -> Iterator[SqlLedger]:
+        url = sa.make_url(postgresql_url)
         schema = f"homeostat_test_{uuid.uuid4().hex}"
-        engine = sa.create_engine(url)
+        engine = make_engine(postgresql_url)
         with engine.begin() as connection:
             connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
         try:

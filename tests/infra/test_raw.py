@@ -54,7 +54,7 @@ def test_an_altered_file_is_told_and_healed_by_storing_it_again(tmp_path: Path) 
     with pytest.raises(DataError, match=r"HS218.*altered"):
         zone.get(stored.sha256, verify=True)
     assert zone.put_stream([b"a,b\n"], "csv") == zone.get(stored.sha256, verify=True)
-    with pytest.raises(DataError, match="HS218.*not there"):
+    with pytest.raises(DataError, match=r"HS218.*not there"):
         zone.get("0" * 64)
     assert not zone.has("0" * 64)
 
@@ -80,7 +80,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(tmp_path: Path) -> None
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
     try:
         for store in (lambda: zone.put_stream([b"x" * 50_000] * 10, "csv"), lambda: zone.put_frames(frames(10))):
-            with pytest.raises(ProjectError, match="HS602.*a raw file cannot be stored, and nothing of it was: File too large") as caught:
+            with pytest.raises(ProjectError, match=r"HS602.*a raw file cannot be stored, and nothing of it was: File too large") as caught:
                 store()
             assert "free some space" in caught.value.line()
             assert files(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 import shutil
@@ -101,6 +102,7 @@ def s3() -> Iterator[dict[str, str]]:
         from moto.server import ThreadedMotoServer
     except ImportError as error:
         raise CannotStart("moto[server] is not installed") from error
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request otherwise
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -127,6 +129,7 @@ class Document:
     headers: dict[str, str] = field(default_factory=dict)
     faults: list[int | str] = field(default_factory=list)
     head: bool = True
+    status: int = 200
     asked: list[str] = field(default_factory=list)
 
 
@@ -187,7 +190,7 @@ def _answer(request: BaseHTTPRequestHandler, documents: dict[str, Document], rel
         return
     if fault == "slow":
         released.wait(timeout=START_S)
-    request.send_response(200)
+    request.send_response(document.status)
     request.send_header("Content-Length", str(len(document.body)))
     for name, value in document.headers.items():
         request.send_header(name, value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -36,7 +38,7 @@ COLUMNS = st.lists(TEXTS, min_size=1, max_size=12) | st.sampled_from(KINDS).flat
 def typed(values: list[str | None], cuts: tuple[int, ...] = (), decimal: str = ".") -> pl.Series:
     """The column after folding it in pieces and casting each piece."""
     edges = [0, *sorted(cuts), len(values)]
-    frames = [pl.DataFrame({"x": values[a:b]}, schema={"x": pl.String}) for a, b in zip(edges, edges[1:], strict=False)]
+    frames = [pl.DataFrame({"x": values[a:b]}, schema={"x": pl.String}) for a, b in pairwise(edges)]
     fold = TypeFold(decimal)  # type: ignore[arg-type]
     for frame in frames:
         fold.add(frame, pl.int_range(0, frame.height, eager=True))
@@ -61,8 +63,8 @@ def test_typed_columns_hold_what_the_texts_say(values: list[str | None]) -> None
         elif isinstance(value, int):
             assert value == int(str(text))
         elif isinstance(value, float):
-            assert value == float(str(text)) or value != value
-            assert value == value or "nan" in str(text).lower()
+            assert value == float(str(text)) or math.isnan(value)
+            assert not math.isnan(value) or "nan" in str(text).lower()
         elif isinstance(value, str) or value is None:
             assert value == text
         elif type(value) is date:
@@ -81,7 +83,7 @@ def test_typed_columns_hold_what_the_texts_say(values: list[str | None]) -> None
         (["9" * 20], pl.String),
         (["007"], pl.String),
         (["٣"], pl.String),
-        (["٣.٥"], pl.String),
+        (["\u0663.\u0665"], pl.String),
         (["true", "FALSE"], pl.Boolean),
         (["true", "1"], pl.String),
         (["2024-02-29"], pl.Date),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from homeostat.core.sections import Data, Source
 from homeostat.errors import DataError
 from homeostat.infra.formats.csv_read import csv_batches, sniff_delimiter
-from homeostat.infra.formats.reads import SourceRead
 from homeostat.infra.sources import read, sniff
+
+if TYPE_CHECKING:
+    from homeostat.infra.formats.reads import SourceRead
 
 SECTION = Source(source="x.csv")
 

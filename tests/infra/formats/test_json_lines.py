@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from homeostat.core.sections import Source
 from homeostat.errors import DataError
 from homeostat.infra.formats.json_lines import json_batches
-from homeostat.infra.formats.reads import SourceRead
+
+if TYPE_CHECKING:
+    from homeostat.infra.formats.reads import SourceRead
 
 SECTION = Source(source="x.jsonl")
 
@@ -101,5 +104,5 @@ def test_batches_of_any_size_are_the_whole(lines: list[str], rows: int, block: i
 def test_no_rows_and_reserved_names() -> None:
     with pytest.raises(DataError, match="HS202"):
         batches(b"\n\n")
-    with pytest.raises(DataError, match="HS205.*'_line'"):
+    with pytest.raises(DataError, match=r"HS205.*'_line'"):
         batches(b'{"_line": 1}\n')

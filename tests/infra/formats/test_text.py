@@ -13,7 +13,7 @@ from homeostat.infra.formats import text as under_test
 from homeostat.infra.formats.text import settle_encoding, text_blocks
 
 GERMAN = "id;straße;größe\n1;Müller Straße;schön\n2;Bäcker Allee;größer\n"
-RUSSIAN = "город;страна\nМосква;Россия\nСанкт-Петербург;Россия\n"
+RUSSIAN = "город;страна\nМосква;Россия\nСанкт-Петербург;Россия\n"  # noqa: RUF001
 POLISH = "miasto;święto\nŁódź;żółć\nKraków;ślęża\n"
 
 
@@ -32,7 +32,7 @@ def whole(content: bytes, encoding: str, size: int = 1000) -> str:
         (GERMAN.encode("utf-16-le"), "utf-16-le"),
         (GERMAN.encode("utf-16-be"), "utf-16-be"),
         (GERMAN.encode("cp1252"), "cp1252"),
-        (("Preis\n5 €\n„so“ – ja\n").encode("cp1252"), "cp1252"),
+        (("Preis\n5 €\n„so“ \u2013 ja\n").encode("cp1252"), "cp1252"),
         (GERMAN.encode("latin-1"), "cp1252"),
         (RUSSIAN.encode("cp1251"), "cp1251"),
         (POLISH.encode("cp1250"), "cp1250"),
@@ -87,5 +87,5 @@ def test_blocks_are_whole_lines_whatever_the_line_ends(text: str, size: int, enc
 
 def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "LONGEST_LINE", 100)
-    with pytest.raises(DataError, match="HS205.*a line is longer"):
+    with pytest.raises(DataError, match=r"HS205.*a line is longer"):
         list(text_blocks(io.BytesIO(b"a\n" + b"x" * 300), "utf-8", "x", 50))

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 SAMPLE = 1_000
 Decimal = Literal[".", ","]
+_DAY = r"(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"  # there is no year 0
 _SHAPES: dict[LogicalType, str] = {
     # No leading zeros and no plus sign: "007" and "+49" name something, they do not count it.
     "integer": r"^-?(0|[1-9][0-9]*)$",
     "number": r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$",
     "boolean": r"^(?i:true|false)$",
-    "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$",
+    "date": rf"^{_DAY}$",
+    "timestamp": rf"^{_DAY}" r"[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?$",
 }
 KINDS: tuple[LogicalType, ...] = tuple(_SHAPES)
 _LONGEST = 15  # digits of a whole number that a float64 surely keeps

@@ -19,7 +19,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (code
 # Of encodings that read a sample equally well the first is taken.
 _CANDIDATES = ("cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1252", "cp932", "euc_jp", "gb18030", "big5", "euc_kr")
 # What is beyond ASCII in Western European text; if nearly all that is beyond ASCII reads as these, no statistics are needed.
-_WESTERN = frozenset("äöüÄÖÜßéèêëàâáãçñíîóôõúûœæøåÅÉÀÂÁÇÑØ€£§°’‘“”„–—…«»¿¡\xa0")
+_WESTERN = frozenset("äöüÄÖÜßéèêëàâáãçñíîóôõúûœæøåÅÉÀÂÁÇÑØ€£§°\u2019\u2018\u201c\u201d\u201e\u2013\u2014…«»¿¡\xa0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 
 def scheme_of(address: str) -> str:
@@ -32,14 +32,13 @@ def shown_address(address: str) -> str:
 
 
 def secrets_of(address: str) -> list[str]:
-    """Texts of an address that must appear nowhere: its password, as it stands there and decoded, and its query."""
-    from urllib.parse import unquote
-
+    """Texts of an address that must appear nowhere: its password, as it stands there and decoded, its query, and passwords in that."""
     if scheme_of(address) in {"", "s3", "sqlite"}:
         return []
     parts = urlsplit(address)
     password = parts.netloc.rpartition("@")[0].partition(":")[2]
-    return [text for text in {password, unquote(password), parts.query} if text]
+    named = [value for name, value in parse_qsl(parts.query) if "pass" in name.lower()]
+    return [text for text in {password, unquote(password), parts.query, *named} if text]
 
 
 def without_secrets(text: str, address: str) -> str:

@@ -51,9 +51,9 @@ class Bucket:
         key = part.name.partition("://")[2].partition("/")[2]
 
         def copy() -> RawFile:
-            import obstore
-
             with self._told(part.name):
+                import obstore
+
                 answer = obstore.get(self._store(), key)
                 how = (self._section, part.name, self._transform)
                 return store(zone, self._whole(answer, part.name), format_of(key), how)
@@ -81,17 +81,17 @@ class Bucket:
         return any(mark in self._key for mark in _MARKS)
 
     def _entries(self) -> list[Any]:
-        import obstore
-
         with self._told(self._section.source):
+            import obstore
+
             if not self._globbed and self._key.lower().endswith(SUFFIXES):
                 return [obstore.head(self._store(), self._key)]
             fixed = re.split(r"[*?\[]", self._key, maxsplit=1)[0].rpartition("/")[0] if self._globbed else self._key.rstrip("/")
             return [entry for page in obstore.list(self._store(), prefix=fixed or None) for entry in page]
 
     def _store(self) -> Any:
-        with needs("s3", "obstore", place=self._section.source):
-            from obstore.store import S3Store
+        from obstore.store import S3Store
+
         plain = environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         # It would retry by itself as well, without our telling of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,11 +55,14 @@ class Postgres:
         inner = (section.query or "").strip().rstrip(";")
         self._from = ".".join(map(_quoted, names)) + " AS t" if section.table else f"({inner}\n) AS t"
         self._watermark = f"t.{_quoted(section.watermark)}" if section.watermark else ""
+        self._shape: _Shape | None = None
+        self._closing: weakref.finalize[..., Any] | None = None
+        self._kept: Any = None
 
     def facts(self, ranges: list[Span] | None) -> list[SliceFacts]:
         """One aggregate query: how many rows, the newest watermark, and the sum of the rows' hashes, for each slice."""
         with self._connection() as connection:
-            shape = self._shape(connection)
+            shape = self._shape = self._described(connection)
             hashes = "coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text"
             if not self._watermark:
                 found = connection.execute(self._select(f"NULL, count(*), '', {hashes}")).fetchall()
@@ -73,22 +77,40 @@ class Postgres:
         """The rows as a stream, sorted by the watermark and the text of the row."""
         import polars as pl
 
-        with needs("postgres", "adbc-driver-postgresql", place=self._place):
-            import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
-        with self._connection() as connection:
-            shape = self._shape(connection)
-        where = f"WHERE {self._within([rows.span], shape)}" if rows.span else ""
+        if self._shape is None:
+            with self._connection() as connection:
+                self._shape = self._described(connection)
+        where = f"WHERE {self._within([rows.span], self._shape)}" if rows.span else ""
         where = f"WHERE NOT coalesce({self._placed}, false)" if rows.unplaced else where
         order = 't::text COLLATE "C"'
-        query = self._select(", ".join(shape.selected), f"{where} ORDER BY {f'{self._watermark}, {order}' if self._watermark else order}")
-        with self._told(), adbc.connect(self._address) as bulk, bulk.cursor() as cursor:
-            for name, value in _SESSION.items():
-                cursor.execute(f"SET {name} TO '{value}'")
-            cursor.execute("SET TRANSACTION READ ONLY")
-            cursor.execute(query)
-            batches = pl.scan_arrow_c_stream(cursor.fetch_arrow())
-            yield pl.DataFrame(schema=batches.collect_schema())
-            yield from batches.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+        order = f"{self._watermark}, {order}" if self._watermark else order
+        with self._told():
+            try:
+                with self._bulk().cursor() as cursor:
+                    cursor.execute(self._select(", ".join(self._shape.selected), f"{where} ORDER BY {order}"))
+                    batches = pl.scan_arrow_c_stream(cursor.fetch_arrow())
+                    yield pl.DataFrame(schema=batches.collect_schema())
+                    yield from batches.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+            except BaseException:
+                self._hang_up()  # a stream that was not read to its end is of no more use
+                raise
+
+    def _bulk(self) -> Any:
+        """The connection for rows: opening one costs more than reading a slice, so it is kept as long as this object."""
+        if self._kept is None:
+            with needs("postgres", "adbc-driver-postgresql", place=self._place):
+                import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
+            connection = adbc.connect(self._address, autocommit=True)
+            self._kept, self._closing = connection, weakref.finalize(self, connection.close)
+            with connection.cursor() as cursor:
+                for name, value in {**_SESSION, "default_transaction_read_only": "on"}.items():
+                    cursor.execute(f"SET {name} TO '{value}'")
+        return self._kept
+
+    def _hang_up(self) -> None:
+        if self._closing is not None:
+            self._closing()
+        self._kept = self._closing = None
 
     def _select(self, what: str, rest: str = "") -> str:
         return f"SELECT {what} FROM {self._from} {rest}"  # noqa: S608 - names are quoted; the rest is ours, or the charter's own query
@@ -119,7 +141,7 @@ class Postgres:
             connection.read_only = True
             yield connection
 
-    def _shape(self, connection: Any) -> _Shape:
+    def _described(self, connection: Any) -> _Shape:
         described = connection.execute(self._select("*", "LIMIT 0")).description
         check_names([column.name for column in described], self._place)
         moments = {column.name: _MOMENTS.get(column.type_code, "") for column in described}

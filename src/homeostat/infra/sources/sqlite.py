@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from homeostat.core.sections import Source
 
 BATCH_ROWS = 50_000
-_CHECKED_AT_ONCE = 100  # columns; SQLite gives at most 2000 values in a row
+_AT_ONCE = 100  # columns; SQLite takes at most 127 arguments and gives at most 2000 values
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _CLOCK = "[0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
 _EXACT = 2**53
@@ -40,18 +40,19 @@ class Sqlite:
         self._path = root / section.source.removeprefix("sqlite:///")
         self._place = section.source
         self._watermark = _quoted(section.watermark) if section.watermark else ""
-        kept = f"date({self._watermark}) >= '0001-01-01' AND date({self._watermark}) < '9999-12-31'"
+        self._day = f"date({self._watermark}, '+0 days')"  # with a modifier it is a day of the calendar, without one it need not be
+        kept = f"{self._day} >= '0001-01-01' AND {self._day} < '9999-12-31'"
         self._placed = f"(typeof({self._watermark}) = 'text' AND coalesce({kept}, 0))"
 
     def facts(self, ranges: list[Span] | None) -> list[SliceFacts]:
         """One aggregate query: how many rows, the newest watermark, and the sum of the rows' hashes, for each slice."""
         with self._opened() as connection:
-            hashes = f"row_sum({', '.join(self._columns(connection))})"
+            hashes = f"row_sum({', '.join(_row_hashes(list(self._columns(connection))))})"
             if not self._watermark:
                 found = connection.execute(_select(f"NULL, count(*), '', {hashes}")).fetchall()
             else:
                 start = {
-                    "day": f"date({self._watermark})",
+                    "day": self._day,
                     "week": f"date({self._watermark}, 'weekday 0', '-6 days')",
                     "month": f"date({self._watermark}, 'start of month')",
                 }[self._section.slice]
@@ -82,13 +83,14 @@ class Sqlite:
 
     def _within(self, span: Span) -> str:
         first, after = (moment.date().isoformat() for moment in span)
-        return f"({self._placed} AND date({self._watermark}) >= '{first}' AND date({self._watermark}) < '{after}')"
+        return f"({self._placed} AND {self._day} >= '{first}' AND {self._day} < '{after}')"
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         if not self._path.is_file():
             raise DataError("HS201", "there is no such database file", place=self._place, next_step="correct data.source")
         with self._told(), closing(_connected(self._path)) as connection:
+            connection.create_function("row_hash", -1, _row_hash, deterministic=True)
             connection.create_aggregate("row_sum", -1, _RowSum)  # type: ignore[arg-type]
             inner = (self._section.query or "").strip().rstrip(";") or _select("*", origin=_quoted(self._section.table or ""))
             connection.execute(f"CREATE TEMP VIEW homeostat_rows AS {inner}")
@@ -133,12 +135,20 @@ class _RowSum:
     def __init__(self) -> None:
         self._sum = 0
 
-    def step(self, *values: object) -> None:
-        digest = hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        self._sum += int.from_bytes(digest, "big")
+    def step(self, *hashes: object) -> None:
+        self._sum += int.from_bytes(_row_hash(*hashes), "big")
 
     def finalize(self) -> str:
         return str(self._sum)
+
+
+def _row_hash(*values: object) -> bytes:
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _row_hashes(columns: list[str]) -> list[str]:
+    """SQL for the hashes of some columns at a time: a function takes no more than so many arguments."""
+    return [f"row_hash({', '.join(columns[i : i + _AT_ONCE])})" for i in range(0, len(columns), _AT_ONCE)]
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -175,8 +185,8 @@ class _Held:
 def _kinds(connection: sqlite3.Connection, columns: dict[str, str], where: str) -> dict[str, ColumnKind]:
     found: dict[str, ColumnKind] = {}
     names = list(columns)
-    for start in range(0, len(names), _CHECKED_AT_ONCE):
-        some = names[start : start + _CHECKED_AT_ONCE]
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
         sums = ", ".join(f"coalesce(sum({test}), 0)" for name in some for test in _tests(name))
         row: tuple[Any, ...] = connection.execute(_select(sums, where)).fetchone()
         each = len(row) // len(some)
@@ -189,8 +199,10 @@ def _tests(name: str) -> list[str]:
     clock = f"replace(substr({name}, 1, 19), 'T', ' ')"
     rest = f"substr({name}, 20)"
     fraction = f"({rest} = '' OR ({rest} GLOB '.[0-9]*' AND {rest} NOT GLOB '.*[^0-9]*' AND length({rest}) <= 7))"
-    moment = f"({name} GLOB '{_DAY}[T ]{_CLOCK}*' AND datetime({clock}) = {clock} AND {fraction})"
-    day = f"({name} GLOB '{_DAY}' AND coalesce(date({name}) = {name}, 0))"
+    moment = (
+        f"({name} GLOB '{_DAY}[T ]{_CLOCK}*' AND substr({name}, 1, 4) > '0000' AND datetime({clock}, '+0 days') = {clock} AND {fraction})"
+    )
+    day = f"({name} GLOB '{_DAY}' AND substr({name}, 1, 4) > '0000' AND coalesce(date({name}, '+0 days') = {name}, 0))"
     text = f"typeof({name}) = 'text'"
     return [
         f"typeof({name}) = 'integer'",
