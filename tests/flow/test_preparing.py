@@ -116,8 +116,8 @@ def test_a_text_goes_the_whole_way_to_an_answer_whose_probability_holds(comments
     ("clauses", "code", "said"),
     [
         ({"columns": {"likes": {"encode": "tfidf"}}}, "HS308", "preparation.columns.likes.encode: got tfidf for a number"),
-        ({"columns": {"nope": {"drop": True}}}, "HS203", "'nope'"),
-        ({"split": {"kind": "random", "gap": "2d"}}, "HS106", "preparation.split.gap"),
+        ({"columns": {"nope": {"drop": True}}}, "HS203", '"nope"'),
+        ({"split": {"kind": "random", "gap": "2d"}}, "HS119", "preparation.split.gap"),
         ({"split": {"kind": "stratified", "folds": 20}, "holdout": 0.7}, "HS309", "20 folds"),
     ],
 )

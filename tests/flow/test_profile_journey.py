@@ -77,7 +77,7 @@ def test_too_few_rows_to_split_are_still_looked_at(founded: Path) -> None:
     with open_project(founded) as project:
         ingest(project)
         found = profile(project).analysis
-        assert importance(project, project.table("curated").read()) is None
+        assert importance(project, project.table("loaded/data").read()) is None
     assert (found.rows.seen, found.rows.train, found.rows.holdout) == (7, 0, 0)
     assert found.relations == ()
     assert (found.remarks[0].severity, found.remarks[0].clause) == ("high", "preparation")

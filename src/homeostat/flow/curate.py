@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from homeostat.core.addresses import without_secrets
 from homeostat.core.ids import digest
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError
@@ -43,7 +44,7 @@ def recipe(project: Project) -> dict[str, Any]:
     """What makes the curated rows out of the loaded ones; equal recipes on equal rows give equal rows."""
     data = project.charter.data
     return {
-        "source": data.source,
+        "source": without_secrets(data.source),
         "joins": [join.model_dump(mode="json") for join in data.joins],
         "features": _features(project),
         "contract": contract_digest(project, data.contract),

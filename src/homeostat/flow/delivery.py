@@ -205,7 +205,7 @@ def _record(project: Project, batches: _Batches, tally: Tally, key: str, *, refu
     body: dict[str, object] = {
         "table": intake.table,
         "path": part.name,
-        "source": intake.section.source,
+        "source": intake.address,
         "contract": intake.contract_sha256,
         "agreed": agreed,
         "fingerprint": part.fingerprint,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import LearningError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFr
     rows = frames.pop(MAIN)
     if is_transformed(project):
         return transformed(project, rows, frames)[0]
-    check_columns(project.charter, rows.columns, place=project.charter.data.source)
+    check_columns(project.charter, rows.columns, place=without_secrets(project.charter.data.source))
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from homeostat.core.addresses import without_secrets
 from homeostat.core.ids import digest
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError
@@ -31,6 +32,11 @@ class Intake:
     section: Source
     contract: Contract | None
     contract_sha256: str
+
+    @property
+    def address(self) -> str:
+        """Where the rows come from, without the secrets in it: what facts may say."""
+        return without_secrets(self.section.source)
 
 
 def intakes(project: Project) -> list[Intake]:

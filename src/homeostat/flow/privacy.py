@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from homeostat.charter.columns import check_columns
+from homeostat.core.addresses import without_secrets
 from homeostat.dataops.privacy import RowShield, row_shield, shield, withhold
 from homeostat.errors import DataError
 
@@ -70,7 +71,7 @@ def stored_main(project: Project) -> Callable[[pl.DataFrame], pl.DataFrame] | No
         return None
 
     def store(frame: pl.DataFrame) -> pl.DataFrame:
-        check_columns(project.charter, frame.columns, place=project.charter.data.source, raw=True)
+        check_columns(project.charter, frame.columns, place=without_secrets(project.charter.data.source), raw=True)
         return shield_rows(frame)
 
     return store
