@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from homeostat.core.facts import Fact
     from homeostat.core.records import Breach, ContractReport
+    from homeostat.dataops.check import Checker
     from homeostat.dataops.contract import Contract
     from homeostat.flow.project import Project
     from homeostat.infra.raw import RawFile
@@ -142,7 +143,6 @@ def _mended(project: Project, repairs: list[Fact]) -> pl.DataFrame | None:
 def _pour(project: Project, batches: _Batches, good: Delivery, bad: Delivery, key: str) -> Tally:
     """Every row into one of the two; what was committed before a kill is read and counted again, not written again."""
     from homeostat.charter.columns import check_columns
-    from homeostat.dataops.check import Checker
     from homeostat.dataops.quarantine import broken_lines, quarantine_rows
     from homeostat.dataops.versions import ContentHash, schema_of
 
@@ -153,7 +153,7 @@ def _pour(project: Project, batches: _Batches, good: Delivery, bad: Delivery, ke
                 check_columns(project.charter, frame.columns, place=batches.part.name)
             tally.schema = schema_of(frame)
             contract = batches.contract(frame)
-            checker = Checker(contract, references=_references(project, contract), now=project.clock.now())
+            checker = _checker(project, contract)
         report = checker.batch(frame)
         tally.add(report, broken.height)
         content.update(report.good.drop(PROVENANCE))
@@ -169,6 +169,12 @@ def _pour(project: Project, batches: _Batches, good: Delivery, bad: Delivery, ke
     return tally
 
 
+def _checker(project: Project, contract: Contract) -> Checker:
+    from homeostat.dataops.check import Checker
+
+    return Checker(contract, references=_references(project, contract), now=project.clock.now(), spill=project.state / "spill")
+
+
 def _references(project: Project, contract: Contract) -> Mapping[str, pl.DataFrame]:
     """The tables that the contract's foreign keys lead to."""
     names = {reference.table for reference in contract.references}
@@ -180,7 +186,6 @@ def _refuse_the_rest(batches: _Batches, bad: Delivery, key: str) -> None:
     import polars as pl
 
     from homeostat.core.records import ContractReport
-    from homeostat.dataops.check import Checker
     from homeostat.dataops.quarantine import quarantine_rows
 
     if bad.version is not None:
@@ -190,7 +195,7 @@ def _refuse_the_rest(batches: _Batches, bad: Delivery, key: str) -> None:
     for frame, _ in batches.read():
         if checker is None:
             contract = batches.contract(frame)
-            checker = Checker(contract, references=_references(batches.project, contract), now=batches.project.clock.now())
+            checker = _checker(batches.project, contract)
         told = checker.batch(frame).quarantined["_line"].implode()
         rest = frame.filter(~pl.col("_line").is_in(told)).with_columns(marks)
         bad.write(quarantine_rows(ContractReport(rest.clear(), rest, {}), key, batches.intake.table))

@@ -36,10 +36,10 @@ def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFr
     from homeostat.flow.intake import MAIN, checked, intakes, is_transformed
     from homeostat.flow.reading import read_source
 
-    frames = {}
+    frames: dict[str, pl.DataFrame] = {}
     for intake in intakes(project):
         # What the contract would quarantine is not evidence; and its types make the parts of one source alike.
-        frames[intake.table] = checked(project, intake, read_source(project, intake.section, progress))
+        frames[intake.table] = checked(project, intake, read_source(project, intake.section, progress), frames)
     rows = frames.pop(MAIN)
     if is_transformed(project):
         return transformed(project, rows, frames)[0]

@@ -11,6 +11,8 @@ from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from homeostat.core.casts import LogicalType
@@ -108,11 +110,12 @@ def implied(project: Project, table: str, frame: pl.DataFrame) -> Contract:
     return Contract(name=table, version="implied", columns=rules)
 
 
-def checked(project: Project, intake: Intake, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a frame of a table that its contract lets through."""
+def checked(project: Project, intake: Intake, frame: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The rows of a frame of a table that its contract lets through; ``others`` are the tables its keys may lead to."""
     from homeostat.dataops.check import check
 
-    return check(frame, intake.contract or implied(project, intake.table, frame)).good
+    contract = intake.contract or implied(project, intake.table, frame)
+    return check(frame, contract, references=others, now=project.clock.now()).good
 
 
 def delivered(project: Project, table: str) -> dict[str, Fact]:
