@@ -99,6 +99,7 @@ def test_what_tells_nothing_is_dropped_and_why_is_recorded() -> None:
     }
     kept = sections.Preparation(columns={name: sections.ColumnChoice(drop=False) for name in ("id", "counter", "again", "same")})
     assert list(kinds(frame, kept)) == ["same", "id", "sometimes", "number", "counter", "again", "shop"]
+    assert kinds(frame, sections.Preparation(types={"again": "category"}))["again"] == "category", "the same values in another way"
     gone = sections.Preparation(columns={"shop": sections.ColumnChoice(drop=True)})
     assert one(frame, "shop", gone) == Decision("shop", None, drop=True, reason="dropped by the charter", by="charter")
 

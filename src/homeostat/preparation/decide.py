@@ -59,7 +59,8 @@ def decide(frame: pl.DataFrame, task: sections.Task, section: sections.Preparati
     """
     _refuse_unknown(frame, section)
     names = [name for name in frame.columns if name != task.target]
-    same_as = twins(frame, [name for name in names if not _named_out(name, task) and section.columns.get(name, _NOTHING).drop is None])
+    free = [name for name in names if name not in section.types and section.columns.get(name, _NOTHING).drop is None]
+    same_as = twins(frame, [name for name in free if not _named_out(name, task)])
     many_classes = task.type == "multiclass" and frame[task.target].n_unique() > MOST_CLASSES
     decisions = []
     for name in names:
