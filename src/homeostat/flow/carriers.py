@@ -68,7 +68,7 @@ def _losses(bench: Bench) -> Iterator[tuple[str, float]]:
     naive = error_of(bench.metric, bench.metric.score(y, bench.naive[chosen]))
     for each in bench.quick.candidate.plan.inputs:
         shuffled = rows.with_columns(rows[each.name][rng.permutation(rows.height)])
-        error = error_of(bench.metric, bench.metric.score(y, bench.quick.candidate.oracle(shuffled)))
+        error = error_of(bench.metric, bench.metric.score(y, bench.quick.answer(shuffled)))
         yield each.name, float(np.nan_to_num((error - whole) / naive)) if naive else 0.0
 
 
@@ -76,7 +76,11 @@ def _saving_without(bench: Bench, columns: tuple[str, ...]) -> float:
     """The saving of a quick model fitted without these columns; 0 when nothing is left to fit on."""
     try:
         fitted = fit_on(
-            without(bench.charter, columns), set_aside(bench.parts.train), bench.parts.validation, bench.quick.candidate.learner
+            without(bench.charter, columns),
+            set_aside(bench.parts.train),
+            bench.parts.validation,
+            bench.quick.candidate.learner,
+            bench.classes,
         )
     except LearningError:
         return 0.0

@@ -87,13 +87,13 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
                     Split(cut.train[chosen], cut.validation, cut.holdout),
                     bench.parts.validation,
                     bench.quick.candidate.learner,
+                    bench.classes,
                     refit=False,
                 )
             except LearningError:
                 continue  # a small sample may lack a class: one point of the curve less
-            if fitted.scores.shape == bench.quick.scores.shape:
-                sizes.append(size)
-                scores.append(fitted.scores)
+            sizes.append(size)
+            scores.append(fitted.scores)
     half = [one for size, one in zip(sizes, scores, strict=True) if size <= cut.train.height // 2]
     earlier = half[-1] if half else bench.naive
     if not scores:

@@ -16,7 +16,7 @@ from homeostat.core import sections
 from homeostat.core.records import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import polars as pl
 
@@ -35,9 +35,13 @@ FEWEST_ROWS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quick:
-    """A quick model and what it answered: ``y`` (n,) and ``scores`` (n, k) of the judged rows; ``seconds`` is the time of its trial."""
+    """A quick model and what it answered: ``y`` (n,) and ``scores`` (n, k) of the judged rows; ``seconds`` is the time of its trial.
+
+    ``answer`` gives the scores of any rows, in the order of all classes.
+    """
 
     candidate: Candidate
+    answer: Callable[[pl.DataFrame], Floats]
     y: Floats
     scores: Floats
     seconds: float
@@ -95,8 +99,8 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     classes = classes_of(used.train[task.target], task)
     measured = metric(charter.success.metric)
     cut = set_aside(used.train)
-    tried = tuple(fit_on(charter, cut, used.validation, learner) for learner in charter.learning.learners if learner != "naive")
-    tried = tried or (fit_on(charter, cut, used.validation, "naive"),)
+    learners: list[str] = [name for name in charter.learning.learners if name != "naive"] or ["naive"]
+    tried = tuple(fit_on(charter, cut, used.validation, learner, classes) for learner in learners)
     values = [error_of(measured, measured.score(each.y, each.scores)) for each in tried]
     quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
@@ -126,7 +130,7 @@ def without(charter: Charter, columns: Collection[str]) -> Charter:
     return charter.model_copy(update={"task": task})
 
 
-def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *, refit: bool = True) -> Quick:
+def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, classes: tuple[str, ...], *, refit: bool = True) -> Quick:
     """A learner's defaults on ``rows.train``, its rounds found on ``rows.validation``, or the naive learner where that is better there.
 
     Args:
@@ -134,12 +138,14 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *,
         rows: as ``set_aside`` cuts them.
         judged: rows to answer.
         learner: its name.
+        classes: the order of the scores; a class that ``rows.train`` lacks gets 0.
         refit: fit again on both parts of ``rows`` together.
 
     Raises:
         LearningError: nothing can be learned from these columns or rows.
     """
     from homeostat.core.targets import classes_of, encode_target
+    from homeostat.flow.evaluate import aligned
     from homeostat.learning.search import Stages, search
     from homeostat.learning.threshold import payoff_threshold
     from homeostat.preparation.fit import fit
@@ -147,16 +153,20 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *,
     from homeostat.stats.metrics import metric
 
     task, section, payoff = charter.task, charter.preparation, charter.value.payoff
-    classes = classes_of(rows.train[task.target], task)
+    known = classes_of(rows.train[task.target], task)
     learners = tuple(dict.fromkeys(("naive", learner)))
     found = search(
         rows,
         task,
         charter.learning.model_copy(update={"learners": learners, "budget": FIRST_ROUND, "windows": charter.learning.windows[:1]}),
         metric(charter.success.metric),
-        Stages(lambda frame, flavour: fit(frame, task, section, flavour, classes), lambda frame, window: select(frame, task, window)),
+        Stages(lambda frame, flavour: fit(frame, task, section, flavour, known), lambda frame, window: select(frame, task, window)),
         clock=time.monotonic,
         threshold=payoff_threshold(payoff) if payoff else 0.5,
         refit=refit,
     )
-    return Quick(found, encode_target(judged[task.target], classes), found.oracle(judged), found.trials[-1].seconds)
+
+    def answer(frame: pl.DataFrame) -> Floats:
+        return aligned(found.oracle(frame), known, classes) if classes else found.oracle(frame)
+
+    return Quick(found, answer, encode_target(judged[task.target], classes), answer(judged), found.trials[-1].seconds)
