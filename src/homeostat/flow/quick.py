@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from homeostat.stats.metrics import Metric
 
 FIRST_ROUND = sections.Budget(seconds=None, trials=1)
-MOST_ROWS = 60_000
-"""Of more rows every k-th is used, for training and judging alike."""
+MOST_ROWS, MOST_CELLS = 60_000, 3_000_000
+"""Of more rows, or more values (rows times columns), every k-th row is used, for training and judging alike."""
 BLOCKS, SET_ASIDE = 25, 5
 """Of 25 spans of neighbouring training rows every fifth is set aside: near enough in time to be like the rest, and not beside it."""
 FEWEST_ROWS = 20
@@ -84,7 +84,7 @@ class Bench:
 
 
 def open_bench(charter: Charter, parts: Split) -> Bench:
-    """The quick model and the naive answers on a split, at most ``MOST_ROWS`` rows of it.
+    """The quick model and the naive answers on a split, at most so many rows of it as ``thinned`` leaves.
 
     Raises:
         LearningError: nothing can be learned from these columns or rows.
@@ -108,8 +108,9 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
 
 
 def thinned(parts: Split) -> tuple[Split, int]:
-    """Every k-th row of each part, with k so that at most ``MOST_ROWS`` are left for training and judging; and k."""
-    every = -(-(parts.train.height + parts.validation.height) // MOST_ROWS)
+    """Every k-th row of each part, with k so that at most ``MOST_ROWS`` and ``MOST_CELLS`` are left for training and judging; and k."""
+    rows = parts.train.height + parts.validation.height
+    every = max(-(-rows // MOST_ROWS), -(-rows * parts.train.width // MOST_CELLS))
     if every <= 1:
         return parts, 1
     return Split(parts.train.gather_every(every), parts.validation.gather_every(every), parts.holdout), every
