@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 from homeostat.app.cli.main import main
 from homeostat.charter.load import parse_charter
 from homeostat.core.records import Split
+from homeostat.errors import LearningError
 from homeostat.flow.feasible import assess_frame, source_rows
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.quick import MOST_ROWS, set_aside, thinned
@@ -214,6 +215,24 @@ def test_classes_in_time_order() -> None:
 def test_too_few_rows_are_an_answer() -> None:
     told = assessed(rows().head(30))
     assert (told.verdict, told.evidence) == ("no-go", None)
+
+
+def test_rows_in_the_order_of_the_classes_are_an_answer_too() -> None:
+    frame = rows().with_columns(y=pl.when(pl.col("y") > 2).then(pl.lit("yes")).otherwise(pl.lit("no")))
+    told = assessed(frame.sort("y"), TEXT.replace("regression", "binary").replace("rmse", "auc"))
+    assert [(one.weight, one.code) for one in told.reasons] == [("no-go", "cannot_learn"), ("risk", "sorted_by_target")]
+    with pytest.raises(LearningError):
+        assessed(frame.with_columns(y=pl.lit("no")), TEXT.replace("regression", "binary").replace("rmse", "auc"))
+
+
+def test_a_class_that_only_some_parts_have() -> None:
+    drawn = np.random.default_rng(5)
+    kind = np.where(rows()["a"] > 0, "up", "down").astype(object)
+    kind[drawn.choice(N, 6, replace=False)] = "rare"
+    kind[[450, 460, 2100, 2950]] = "seldom"
+    found = evidence_of(rows(y=pl.Series("y", kind.tolist())), TEXT.replace("regression", "multiclass").replace("rmse", "log_loss"))
+    assert found.signal
+    assert np.isfinite(found.quick)
 
 
 def test_many_rows_are_thinned_evenly() -> None:

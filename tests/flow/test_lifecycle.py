@@ -134,10 +134,11 @@ def test_nothing_acceptable_is_an_error_that_loses_nothing(founded: Path, months
 def test_check_says_go_on_real_data_and_no_go_on_a_shuffled_target(founded: Path) -> None:
     with open_project(founded) as project:
         assert check(project).verdict in {"go", "go with risks"}
-    rng = np.random.default_rng(0)
-    for path in (founded / "data").glob("*.csv"):
-        frame = pl.read_csv(path)
-        frame.with_columns(pl.Series("cnt", rng.permutation(frame["cnt"].to_numpy()))).write_csv(path)
+    paths = sorted((founded / "data").glob("*.csv"))
+    frames = [pl.read_csv(path) for path in paths]
+    shuffled = np.random.default_rng(0).permutation(np.concatenate([frame["cnt"].to_numpy() for frame in frames]))
+    for path, frame, part in zip(paths, frames, np.split(shuffled, np.cumsum([frame.height for frame in frames])[:-1]), strict=True):
+        frame.with_columns(pl.Series("cnt", part)).write_csv(path)  # over all months: each month's level is a signal too
     with open_project(founded) as project:
         assert check(project).verdict == "no-go"
 

@@ -38,16 +38,17 @@ class Feasibility:
     evidence: Evidence | None = None
 
 
-def assess(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None) -> Feasibility:
+def assess(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None, obstacle: str = "") -> Feasibility:
     """The verdict on a goal: "no-go" with any reason of that weight, "go with risks" with any risk, else "go". Questions don't count.
 
     Args:
         frame: the rows that the contract let through; they have the columns the charter names.
         charter: the goal.
-        evidence: what a quick model showed; None when there were too few rows to train and judge one.
+        evidence: what a quick model showed; None when there were too few rows to train and judge one, or none could be fitted.
+        obstacle: why none could be fitted.
     """
     reasons = [
-        *_rows(frame, charter, evidence),
+        *(_obstacle(obstacle) if obstacle else _rows(frame, charter, evidence)),
         *(reasons_of(charter, evidence) if evidence is not None else ()),
         *_classes(frame, charter),
         *_segments(frame, charter),
@@ -59,6 +60,10 @@ def assess(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None) -> 
     weights = {reason.weight for reason in reasons}
     verdict: Answer = "no-go" if "no-go" in weights else "go with risks" if "risk" in weights else "go"
     return Feasibility(verdict, tuple(reasons), evidence)
+
+
+def _obstacle(message: str) -> Iterator[Reason]:
+    yield Reason("no-go", "cannot_learn", f"no model can be fitted on the training rows: {message}", 0, "preparation.split")
 
 
 def _rows(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None) -> Iterator[Reason]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.charter.copies import copied_number
-from homeostat.charter.probes import FEWEST_ROWS, Suspect, Target, codes_of, numbers_of, skill
+from homeostat.charter.probes import FEWEST_ROWS, Suspect, Target, codes_of, numbers_of, ranks, skill
 from homeostat.core.targets import texts
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ LAGS = (1, 2, 3, 7, 12, 24, 28, 30, 48, 168)
 """Rows ahead: the next ones, and a day, a week or a month of usual data."""
 MOST_ROWS = 20_000  # rows of the series looked at, neighbouring ones: gaps would hide what stands one row later
 MOST_SCREENED = 5_000  # of them, the last ones are screened for columns that only nearly hold a later value
+SCREENED = 0.3  # rank correlation with a later row's target below which a number is not looked at further
 EQUAL = 0.95  # share of rows that must agree
 STRONG = 0.9  # skill for a later row's target
 AHEAD = 0.03  # by how much the skill for a later row must exceed that for its own row and for earlier ones
@@ -47,12 +48,13 @@ def later_values(ordered: pl.DataFrame, target: Target, inputs: list[str], entit
         column = ordered[name]
         if column.dtype.is_nested() or column.dtype.is_temporal() or column.n_unique() < 2:
             continue
+        alike = _has_values_of(column, target)
         for of, order in series:
             if of == name:
                 continue
-            found = _equal_ahead(column, target, order)
+            found = _equal_ahead(column, target, order) if alike else None
             if found is None and not of:
-                found = _strong_ahead(column, target) or _copied_ahead(column, target)
+                found = _nearly_ahead(column.tail(MOST_SCREENED), target.rows(slice(-MOST_SCREENED, None)))
             if found is not None:
                 lag, number, word = found
                 within = f" with the same {of}" if of else ""
@@ -60,6 +62,14 @@ def later_values(ordered: pl.DataFrame, target: Target, inputs: list[str], entit
                 reason = f"{word} the target of {rows}{within} ({number:.1%}): a value from the future"
                 yield Suspect((name,), "future", number, reason)
                 break
+
+
+def _has_values_of(column: pl.Series, target: Target) -> bool:
+    """Whether nearly all of the column's values are values of the target, by a few of them: only then can it equal one."""
+    known = column.drop_nulls().head(200)
+    if target.task != "regression":
+        return set(texts(known).drop_nulls().to_list()) <= set(target.classes)
+    return known.dtype.is_numeric() and float(np.isin(known.cast(float).to_numpy(), target.y[:, 0]).mean()) > EQUAL / 2
 
 
 def _series(ordered: pl.DataFrame, inputs: list[str], entity: Sequence[str]) -> list[tuple[str, NDArray[np.int64]]]:
@@ -109,9 +119,19 @@ def _beyond_chance(share: float, a: Floats, b: Floats) -> bool:
     return (share - chance) / (1 - chance) >= 0.9 if chance < 1 else False
 
 
+def _nearly_ahead(column: pl.Series, target: Target) -> tuple[int, float, str] | None:
+    """The lag at which the column nearly holds a later row's target: predicts it, or is a copy of it with noise."""
+    if target.task == "regression" and column.dtype.is_numeric():
+        x, y = column.cast(float).fill_null(np.nan).to_numpy(), target.y[:, 0]
+        order = ranks(np.nan_to_num(x, nan=-np.inf))
+        if max(abs(_correlation(order[:-lag], ranks(y)[lag:])) for lag in LAGS if len(y) > 2 * lag + FEWEST_ROWS) < SCREENED:
+            return None
+        return _strong_ahead(column, target) or _copied_ahead(x, target)
+    return _strong_ahead(column, target)
+
+
 def _strong_ahead(column: pl.Series, target: Target) -> tuple[int, float, str] | None:
     """The lag at which the column predicts a later row's target nearly perfectly, and better than its own or an earlier one's."""
-    column, target = column.tail(MOST_SCREENED), target.rows(slice(-MOST_SCREENED, None))
     codes, rows = codes_of(column), len(column)
     lags = [lag for lag in LAGS if rows > 2 * lag + FEWEST_ROWS]
 
@@ -129,11 +149,9 @@ def _strong_ahead(column: pl.Series, target: Target) -> tuple[int, float, str] |
     return best, ahead[best], "predicts"
 
 
-def _copied_ahead(column: pl.Series, target: Target) -> tuple[int, float, str] | None:
+def _copied_ahead(x: Floats, target: Target) -> tuple[int, float, str] | None:
     """The lag at which the column is a later row's target plus noise (see ``copies``), closer to it than to its own or an earlier one."""
-    if target.task != "regression" or not column.dtype.is_numeric():
-        return None
-    x, y = column.cast(float).fill_null(np.nan).to_numpy(), target.y[:, 0]
+    y = target.y[:, 0]
     lags = [lag for lag in LAGS if len(y) > 2 * lag + FEWEST_ROWS]
     ahead = {lag: _correlation(x[:-lag], y[lag:]) for lag in lags}
     best = max(ahead, key=lambda lag: ahead[lag], default=None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_ROWS = 2_000
+MOST_TRIED = 40
 MOST_TOGETHER = 2
 ASKED = 0.15
 """Share of the skill lost when a column is shuffled, from which it is measured what would be left without it."""
@@ -66,17 +67,34 @@ def _losses(bench: Bench) -> Iterator[tuple[str, float]]:
     rows, y = bench.parts.validation[chosen], bench.quick.y[chosen]
     whole = error_of(bench.metric, bench.metric.score(y, bench.quick.scores[chosen]))
     naive = error_of(bench.metric, bench.metric.score(y, bench.naive[chosen]))
-    for each in bench.quick.candidate.plan.inputs:
-        shuffled = rows.with_columns(rows[each.name][rng.permutation(rows.height)])
-        error = error_of(bench.metric, bench.metric.score(y, bench.quick.candidate.oracle(shuffled)))
-        yield each.name, float(np.nan_to_num((error - whole) / naive)) if naive else 0.0
+    for name in _most_telling(bench):
+        shuffled = rows.with_columns(rows[name][rng.permutation(rows.height)])
+        error = error_of(bench.metric, bench.metric.score(y, bench.quick.answer(shuffled)))
+        yield name, float(np.nan_to_num((error - whole) / naive)) if naive else 0.0
+
+
+def _most_telling(bench: Bench) -> list[str]:
+    """The inputs, at most 40: those that predict the target best by themselves. What carries the skill of a model is among them."""
+    from homeostat.charter.probes import codes_of, skill, target_of
+
+    names = [each.name for each in bench.quick.candidate.plan.inputs]
+    if len(names) <= MOST_TRIED:
+        return names
+    rows = bench.parts.train.tail(MOST_ROWS)
+    target = target_of(rows[bench.charter.task.target], bench.charter.task.type)
+    alone = {name: float(np.nan_to_num(skill(codes_of(rows[name]), target)[0])) for name in names}
+    return sorted(names, key=lambda name: -alone[name])[:MOST_TRIED]
 
 
 def _saving_without(bench: Bench, columns: tuple[str, ...]) -> float:
     """The saving of a quick model fitted without these columns; 0 when nothing is left to fit on."""
     try:
         fitted = fit_on(
-            without(bench.charter, columns), set_aside(bench.parts.train), bench.parts.validation, bench.quick.candidate.learner
+            without(bench.charter, columns),
+            set_aside(bench.parts.train),
+            bench.parts.validation,
+            bench.quick.candidate.learner,
+            bench.classes,
         )
     except LearningError:
         return 0.0

@@ -58,11 +58,13 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     rows = frame.drop("_source", "_line", strict=False)
     try:
         parts = split(rows, charter.task, charter.preparation)
+        evidence = measure(charter, parts, rows.height, progress)
     except LearningError as error:
-        if error.code != "HS302":
-            raise
-        return assess(rows, charter, None)  # too few rows to measure anything is an answer, not a fault
-    evidence = measure(charter, parts, rows.height, progress)
+        if error.code == "HS302":  # too few rows to measure anything is an answer, not a fault
+            return assess(rows, charter, None)
+        if error.code == "HS301" and rows[charter.task.target].drop_nulls().n_unique() > 1:  # so is a split that leaves one class
+            return assess(rows, charter, None, obstacle=error.message)
+        raise
     if progress:
         progress.update("look for columns that give the target away")
     return assess(rows, charter, evidence)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHARES = ((1 / 16, 3), (1 / 8, 3), (1 / 4, 2), (1 / 2, 2), (3 / 4, 1), (1.0, 1))
 """Shares of the rows a curve is measured at, and how often: the smaller, the more it is chance which rows they are."""
+MOST_CELLS = 1_000_000
+"""Values (rows times columns) up to which a size is measured more than once."""
 DRAWS = 200
 FEWEST_ROWS = 40
 NEAR_ROWS = 4_000
@@ -74,12 +76,13 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
     from homeostat.stats.learning_curve import learning_curve
 
     cut = set_aside(bench.parts.train)
+    small = cut.train.height * cut.train.width <= MOST_CELLS
     rng = np.random.default_rng(bench.seed)
     sizes: list[int] = []
     scores: list[Floats] = []
     for share, repeats in SHARES:
         size = int(share * cut.train.height)
-        for _ in range(repeats if size >= FEWEST_ROWS else 0):
+        for _ in range((repeats if small else 1) if size >= FEWEST_ROWS else 0):
             chosen = np.sort(rng.choice(cut.train.height, size, replace=False))
             try:
                 fitted = fit_on(
@@ -87,13 +90,13 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
                     Split(cut.train[chosen], cut.validation, cut.holdout),
                     bench.parts.validation,
                     bench.quick.candidate.learner,
+                    bench.classes,
                     refit=False,
                 )
             except LearningError:
                 continue  # a small sample may lack a class: one point of the curve less
-            if fitted.scores.shape == bench.quick.scores.shape:
-                sizes.append(size)
-                scores.append(fitted.scores)
+            sizes.append(size)
+            scores.append(fitted.scores)
     half = [one for size, one in zip(sizes, scores, strict=True) if size <= cut.train.height // 2]
     earlier = half[-1] if half else bench.naive
     if not scores:

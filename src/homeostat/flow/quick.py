@@ -16,7 +16,7 @@ from homeostat.core import sections
 from homeostat.core.records import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import polars as pl
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from homeostat.stats.metrics import Metric
 
 FIRST_ROUND = sections.Budget(seconds=None, trials=1)
-MOST_ROWS = 60_000
-"""Of more rows every k-th is used, for training and judging alike."""
+MOST_ROWS, MOST_CELLS = 60_000, 3_000_000
+"""Of more rows, or more values (rows times columns), every k-th row is used, for training and judging alike."""
 BLOCKS, SET_ASIDE = 25, 5
 """Of 25 spans of neighbouring training rows every fifth is set aside: near enough in time to be like the rest, and not beside it."""
 FEWEST_ROWS = 20
@@ -35,9 +35,13 @@ FEWEST_ROWS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quick:
-    """A quick model and what it answered: ``y`` (n,) and ``scores`` (n, k) of the judged rows; ``seconds`` is the time of its trial."""
+    """A quick model and what it answered: ``y`` (n,) and ``scores`` (n, k) of the judged rows; ``seconds`` is the time of its trial.
+
+    ``answer`` gives the scores of any rows, in the order of all classes.
+    """
 
     candidate: Candidate
+    answer: Callable[[pl.DataFrame], Floats]
     y: Floats
     scores: Floats
     seconds: float
@@ -80,7 +84,7 @@ class Bench:
 
 
 def open_bench(charter: Charter, parts: Split) -> Bench:
-    """The quick model and the naive answers on a split, at most ``MOST_ROWS`` rows of it.
+    """The quick model and the naive answers on a split, at most so many rows of it as ``thinned`` leaves.
 
     Raises:
         LearningError: nothing can be learned from these columns or rows.
@@ -95,8 +99,8 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     classes = classes_of(used.train[task.target], task)
     measured = metric(charter.success.metric)
     cut = set_aside(used.train)
-    tried = tuple(fit_on(charter, cut, used.validation, learner) for learner in charter.learning.learners if learner != "naive")
-    tried = tried or (fit_on(charter, cut, used.validation, "naive"),)
+    learners: list[str] = [name for name in charter.learning.learners if name != "naive"] or ["naive"]
+    tried = tuple(fit_on(charter, cut, used.validation, learner, classes) for learner in learners)
     values = [error_of(measured, measured.score(each.y, each.scores)) for each in tried]
     quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
@@ -106,8 +110,9 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
 
 
 def thinned(parts: Split) -> tuple[Split, int]:
-    """Every k-th row of each part, with k so that at most ``MOST_ROWS`` are left for training and judging; and k."""
-    every = -(-(parts.train.height + parts.validation.height) // MOST_ROWS)
+    """Every k-th row of each part, with k so that at most ``MOST_ROWS`` and ``MOST_CELLS`` are left for training and judging; and k."""
+    rows = parts.train.height + parts.validation.height
+    every = max(-(-rows // MOST_ROWS), -(-rows * parts.train.width // MOST_CELLS))
     if every <= 1:
         return parts, 1
     return Split(parts.train.gather_every(every), parts.validation.gather_every(every), parts.holdout), every
@@ -128,7 +133,7 @@ def without(charter: Charter, columns: Collection[str]) -> Charter:
     return charter.model_copy(update={"task": task})
 
 
-def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *, refit: bool = True) -> Quick:
+def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, classes: tuple[str, ...], *, refit: bool = True) -> Quick:
     """A learner's defaults on ``rows.train``, its rounds found on ``rows.validation``, or the naive learner where that is better there.
 
     Args:
@@ -136,6 +141,7 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *,
         rows: as ``set_aside`` cuts them.
         judged: rows to answer.
         learner: its name.
+        classes: the order of the scores; a class that ``rows.train`` lacks gets 0.
         refit: fit again on both parts of ``rows`` together.
 
     Raises:
@@ -143,13 +149,14 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *,
     """
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.amounts import amounts
+    from homeostat.flow.evaluate import aligned
     from homeostat.flow.preparing import stages_of
     from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
     task = charter.task
-    classes = classes_of(rows.train[task.target], task)
+    known = classes_of(rows.train[task.target], task)
     learners = tuple(dict.fromkeys(("naive", learner)))
     found = search(
         rows,
@@ -160,6 +167,10 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, *,
         clock=time.monotonic,
         refit=refit,
     )
-    y = encode_target(rows.validation[task.target], classes)
+    y = encode_target(rows.validation[task.target], known)
     found = replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, rows.validation)))
-    return Quick(found, encode_target(judged[task.target], classes), found.oracle(judged), found.trials[-1].seconds)
+
+    def answer(frame: pl.DataFrame) -> Floats:
+        return aligned(found.oracle(frame), known, classes) if classes else found.oracle(frame)
+
+    return Quick(found, answer, encode_target(judged[task.target], classes), answer(judged), found.trials[-1].seconds)
