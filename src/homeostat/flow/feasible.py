@@ -30,16 +30,15 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
 
     from homeostat.charter.columns import check_columns
     from homeostat.flow.ingest import checked, load_contract
-    from homeostat.infra.sources import list_files, read
+    from homeostat.flow.reading import source_reads
 
     contract = load_contract(project)
-    files = list_files(project.root, project.charter.data)
     frames = []
-    for path in files:
+    for name, given in source_reads(project.charter.data, project.root, retries=project.charter.data.retries):
         if progress:
-            progress.update(f"read {path.name}")
-        frame = read(path, project.charter.data, project.root).frame
-        check_columns(project.charter, frame.columns, place=path.name)
+            progress.update(f"read {name}")
+        frame = given.frame
+        check_columns(project.charter, frame.columns, place=name)
         # What the contract would quarantine is not evidence; and its types make the files of one source alike.
         frames.append(checked(project, frame, contract))
     return assess_frame(project, pl.concat(frames, how="diagonal_relaxed"), progress)
