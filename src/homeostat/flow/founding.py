@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from homeostat.core import sections
 
 CONTRACT_FILE = "contract.yaml"
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
     for existing in (CHARTER_FILE, CONTRACT_FILE):
         if (root / existing).exists():
             raise ProjectError("HS607", f"{existing} is there already", place=str(root), next_step="remove it first, or use another folder")
-    section, frame = _read(_placed(origin, root), root)
+    section, frame = _read(_absolute(origin), root)
+    section = section.model_copy(update={"source": _written(section.source, root)})
     text = infer_charter(frame, target, section, name or _name_of(root), contract=CONTRACT_FILE)
     charter = parse_charter(text, CHARTER_FILE)
     contract = infer_contract(frame, charter.task, charter.name)
@@ -67,28 +69,36 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
     return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out))
 
 
-def _placed(origin: sections.Source, root: Path) -> sections.Source:
-    """The source as it is found from the project's folder."""
+def _absolute(origin: sections.Source) -> sections.Source:
+    """The source, with a path that does not depend on where the command runs. A glob is no path to resolve."""
     from homeostat.infra.sources import is_local
 
     address = origin.source
     if is_local(address):
-        address = Path(os.path.relpath(_absolute(Path(address)), root)).as_posix()
-    elif address.startswith("sqlite:///") and not address.startswith("sqlite:////"):
-        address = f"sqlite:///{Path(os.path.relpath(_absolute(Path(address.removeprefix('sqlite:///'))), root)).as_posix()}"
+        path = Path(address)
+        address = str(path.resolve() if path.exists() else Path.cwd() / path)
+    elif address.startswith(SQLITE):
+        address = f"{SQLITE}{Path(address.removeprefix(SQLITE)).resolve()}"
     return origin.model_copy(update={"source": address})
 
 
-def _absolute(path: Path) -> Path:
-    return path.resolve() if path.exists() else Path.cwd() / path  # a glob is no path to resolve
+def _written(address: str, root: Path) -> str:
+    """The address as the charter shall say it: a path relative to the project, and no password."""
+    from homeostat.infra.sources import is_local, without_password
+
+    if is_local(address):
+        return Path(os.path.relpath(address, root)).as_posix()
+    if address.startswith(SQLITE):
+        return f"{SQLITE}{Path(os.path.relpath(address.removeprefix(SQLITE), root)).as_posix()}"
+    return without_password(address)
 
 
 def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.DataFrame]:
-    """All rows, and the source as the charter shall describe it: with what was found out about its files, and without a password."""
+    """All rows, and the source with what was found out about its files."""
     import polars as pl
 
     from homeostat.flow.reading import source_reads, unbroken
-    from homeostat.infra.sources import is_local, list_files, sniff, without_password
+    from homeostat.infra.sources import is_local, list_files, sniff
 
     if is_local(section.source):
         first = list_files(root, section)[0]
@@ -104,7 +114,7 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
     except pl.exceptions.PolarsError as error:
         message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
         raise DataError("HS208", message, place=section.source, next_step="name one of them") from error
-    return section.model_copy(update={"source": without_password(section.source)}), frame
+    return section, frame
 
 
 def _numbers(frames: list[pl.DataFrame]) -> int:
