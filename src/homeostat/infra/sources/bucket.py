@@ -104,7 +104,7 @@ class Bucket:
 
     def _whole(self, answer: Any, name: str) -> Iterator[bytes]:
         size, got = answer.meta["size"], 0
-        with self._told(name, f"it broke off after {got} of {size} bytes: "):
+        with self._told(name, "it broke off: "):
             for chunk in answer.stream(min_chunk_size=_STEP):
                 got += len(chunk)
                 yield bytes(chunk)
