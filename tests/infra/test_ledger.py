@@ -181,6 +181,15 @@ def test_an_address_of_no_known_database_is_told_without_its_password(url: str) 
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_plain_postgresql_address_is_that_of_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine("postgresql://user@host/name")
+    assert engine.driver == "psycopg"
+    engine.dispose()
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ProjectError, match=r"HS610.*'psycopg'.*not installed; install it: pip install 'homeostat\[postgres\]'"):
+        make_engine("postgresql://user:hunter2@host/name")
+
+
 def test_an_absent_server_is_told_without_its_password() -> None:
     with pytest.raises(Unreachable, match="HS802") as caught:
         open_ledger("postgresql://user:hunter2@127.0.0.1:1/homeostat")

@@ -131,6 +131,7 @@ class Document:
     head: bool = True
     status: int = 200
     asked: list[str] = field(default_factory=list)
+    authorized: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -177,6 +178,7 @@ def _answer(request: BaseHTTPRequestHandler, documents: dict[str, Document], rel
         request.send_error(404)
         return
     document.asked.append(request.command)
+    document.authorized.append(request.headers.get("Authorization", ""))
     if not body and not document.head:
         request.send_error(405)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,17 @@ def test_a_server_that_refuses(web: Web, tmp_path: Path, status: int, code: str)
     web.documents["/x.csv"] = Document(BODY, {"ETag": "1"}, faults=[status, status])
     with pytest.raises(DataError, match=f"{code}.*HTTP {status}"):
         open_source(Source(source=f"{web.address}/x.csv"), tmp_path).parts()
+
+
+def test_who_asks(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password pa:ss/wörd\n", encoding="utf-8")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    document = web.documents["/x.csv"] = Document(b"a\n1\n", {"ETag": "1"})
+    for before in ("", "ann@", "bob:secret@", "bob@"):
+        open_source(Source(source=f"{web.address.replace('//', f'//{before}')}/x.csv"), tmp_path).parts()
+    known = [base64.b64encode(text.encode()).decode() for text in ("ann:pa:ss/wörd", "bob:secret", "bob")]
+    assert document.authorized == [f"Basic {known[0]}", f"Basic {known[0]}", f"Basic {known[1]}", f"Basic {known[2]}"]
 
 
 def test_a_redirect_to_a_file_is_not_followed(web: Web, tmp_path: Path) -> None:

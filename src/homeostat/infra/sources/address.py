@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 
 def scheme_of(address: str) -> str:
@@ -13,6 +13,27 @@ def scheme_of(address: str) -> str:
     """
     scheme, mark, _ = address.partition("://")
     return scheme.lower() if mark else ""
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is a path: a file, a folder or a glob."""
+    return not scheme_of(address)
+
+
+def without_password(address: str) -> str:
+    """The address as it may be written into a file: with its query, which says what is asked for, but without its password.
+
+    >>> without_password("https://ann:secret@host/export?month=5")
+    'https://ann@host/export?month=5'
+    """
+    scheme = scheme_of(address)
+    if not scheme or scheme in {"s3", "sqlite"}:
+        return address
+    parts = urlsplit(address)
+    user, mark, host = parts.netloc.rpartition("@")
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if "pass" not in name.lower()])
+    kept = query if "pass" in parts.query.lower() else parts.query
+    return urlunsplit((parts.scheme, user.partition(":")[0] + mark + host, parts.path, kept, parts.fragment))
 
 
 def shown_address(address: str) -> str:

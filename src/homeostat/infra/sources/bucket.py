@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _STEP = 1 << 20
 _MARKS = "*?["
-_REFUSED = ("403", "AccessDenied", "401", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+_REFUSED = ("403 Forbidden", "401 Unauthorized", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
 class Bucket:
@@ -104,7 +104,7 @@ class Bucket:
 
     def _whole(self, answer: Any, name: str) -> Iterator[bytes]:
         size, got = answer.meta["size"], 0
-        with self._told(name, f"it broke off after {got} of {size} bytes: "):
+        with self._told(name, "it broke off: "):
             for chunk in answer.stream(min_chunk_size=_STEP):
                 got += len(chunk)
                 yield bytes(chunk)
@@ -115,7 +115,7 @@ class Bucket:
     def _told(self, name: str, before: str = "") -> Iterator[None]:
         """Tell the library's failures as ours. Its texts hold request addresses and dumps of its state: only the first line is told."""
         with needs("s3", "obstore", place=self._section.source):
-            from obstore.exceptions import BaseError
+            from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
         try:
             yield
         except FileNotFoundError as error:
@@ -126,7 +126,7 @@ class Bucket:
             text = str(error)
             if "NoSuchBucket" in text or "404 Not Found" in text:
                 raise self._no_bucket() from None
-            if any(sign in text for sign in _REFUSED):
+            if isinstance(error, PermissionDeniedError | UnauthenticatedError) or any(sign in text for sign in _REFUSED):
                 step = "see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set and that they may read it"
                 raise DataError("HS216", "the bucket refuses to be read", place=name, next_step=step) from None
             raise Transient(before + _first_line(text)) from None

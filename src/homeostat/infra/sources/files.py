@@ -66,9 +66,14 @@ def sha256_file(path: Path) -> str:
     Raises:
         DataError: HS201, it cannot be read.
     """
+    return _hashed(path)[0]
+
+
+def _hashed(path: Path) -> tuple[str, int]:
+    """A file's SHA-256 and size."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError as error:
         raise unreadable(path.name, error) from error
 
@@ -81,10 +86,8 @@ class Files:
 
     def parts(self) -> list[Part]:
         """Each file there is now, by name."""
-        found = [
-            Part(source_name(path, self._root), sha256_file(path), path.stat().st_size) for path in list_files(self._root, self._section)
-        ]
-        return sorted(found, key=lambda part: part.name)
+        found = [(source_name(path, self._root), *_hashed(path)) for path in list_files(self._root, self._section)]
+        return [Part(name, sha256, size) for name, sha256, size in sorted(found)]
 
     def fetch(self, part: Part, zone: RawZone) -> RawFile:
         """Copy the file; one that changes meanwhile is copied again."""

@@ -60,14 +60,11 @@ def store_parsed(zone: RawZone, reads: Iterable[SourceRead], transform: Transfor
     from homeostat.infra.formats.parquet import parsed_frames
 
     def transformed() -> Iterable[SourceRead]:
-        import polars as pl
-
         from homeostat.infra.formats.reads import SourceRead
 
         for read in reads:
             rows = transform(read.frame.drop("_source", "_line"))
-            kept = pl.concat([rows, read.frame.select("_source", "_line")], how="horizontal")
-            yield SourceRead(kept, read.broken)
+            yield SourceRead(rows.hstack(read.frame.select("_source", "_line")), read.broken)
 
     form: Format = "parsed"
     return zone.put_frames(parsed_frames(transformed()), form)

@@ -199,10 +199,9 @@ def _tests(name: str) -> list[str]:
     clock = f"replace(substr({name}, 1, 19), 'T', ' ')"
     rest = f"substr({name}, 20)"
     fraction = f"({rest} = '' OR ({rest} GLOB '.[0-9]*' AND {rest} NOT GLOB '.*[^0-9]*' AND length({rest}) <= 7))"
-    moment = (
-        f"({name} GLOB '{_DAY}[T ]{_CLOCK}*' AND substr({name}, 1, 4) > '0000' AND datetime({clock}, '+0 days') = {clock} AND {fraction})"
-    )
-    day = f"({name} GLOB '{_DAY}' AND substr({name}, 1, 4) > '0000' AND coalesce(date({name}, '+0 days') = {name}, 0))"
+    dated = f"substr({name}, 1, 4) > '0000'"  # there is no year 0
+    moment = f"({name} GLOB '{_DAY}[T ]{_CLOCK}*' AND {dated} AND datetime({clock}, '+0 days') = {clock} AND {fraction})"
+    day = f"({name} GLOB '{_DAY}' AND {dated} AND coalesce(date({name}, '+0 days') = {name}, 0))"
     text = f"typeof({name}) = 'text'"
     return [
         f"typeof({name}) = 'integer'",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import netrc
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message
+from os import environ
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from homeostat.errors import DataError
 from homeostat.infra.formats.read import FORMATS, Format, format_of
@@ -38,7 +40,10 @@ _TRY_AGAIN = {408, 425, 429}
 
 
 class HttpDocument:
-    """``Source`` over one ``http://`` or ``https://`` address; a user and password in it are sent as basic authentication."""
+    """``Source`` over one ``http://`` or ``https://`` address.
+
+    A user and password in it, or those that ``~/.netrc`` (or the file ``NETRC`` names) has for the host, are sent as basic authentication.
+    """
 
     def __init__(self, section: Source, transform: Transform | None, patience: Patience) -> None:
         self._section, self._transform, self._patience = section, transform, patience
@@ -86,7 +91,7 @@ class HttpDocument:
     @contextmanager
     def _open(self, method: str) -> Iterator[Any]:
         parts = urlsplit(self._section.source)
-        user, _, host = parts.netloc.rpartition("@")
+        user, host = _credentials(parts.netloc)
         headers = {"User-Agent": "homeostat", "Accept-Encoding": "identity"}
         if user:
             headers["Authorization"] = "Basic " + base64.b64encode(unquote(user).encode()).decode()
@@ -133,6 +138,17 @@ class HttpDocument:
 
 class _NotAllowedError(Exception):
     """The server does not answer HEAD requests."""
+
+
+def _credentials(location: str) -> tuple[str, str]:
+    """``user:password``, empty for none, and the host of an address."""
+    user, _, host = location.rpartition("@")
+    if ":" not in user:
+        with suppress(OSError, netrc.NetrcParseError):
+            known = netrc.netrc(environ.get("NETRC")).authenticators(host.partition(":")[0])
+            if known and unquote(user) in {"", known[0]}:
+                user = f"{quote(known[0], safe='')}:{quote(known[2] or '', safe='')}"
+    return user, host
 
 
 def _opener() -> urllib.request.OpenerDirector:
