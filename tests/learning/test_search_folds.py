@@ -57,7 +57,7 @@ def searched(
 ) -> tuple[Candidate, Split, Watched]:
     parts = split(frame, task, prepare)
     watched = Watched(task, prepare, classes_of(parts.train[task.target], task))
-    options = {key: given.pop(key) for key in ("threshold", "refit") if key in given}
+    options = {key: given.pop(key) for key in ("refit",) if key in given}
     learning = sections.Learning(budget=ONE_TRY, **given)
     found = search(parts, task, learning, metric(name), watched.stages(), clock=lambda: 0.0, **options)
     return found, parts, watched
@@ -85,7 +85,7 @@ def test_a_trial_is_the_mean_over_folds_each_fitted_on_its_own_training_rows(
     prepare = section(split={"kind": kind, "folds": 3})
     found, parts, watched = searched(frame, task, prepare, "log_loss", learners=("linear",))
     assert parts.rounds == 3
-    assert len(watched.seen) == 4, "a fit a fold, and the winner's"
+    assert len(watched.seen) == 5, "a fit a fold, the winner's on train to choose a decision by, and on all"
     values = []
     for fold, seen in enumerate(watched.seen[:3]):
         train, judged = parts.round(fold)
@@ -95,7 +95,8 @@ def test_a_trial_is_the_mean_over_folds_each_fitted_on_its_own_training_rows(
         values.append(metric("log_loss").score(encode_target(judged["y"], ("no", "yes")), again.oracle(judged)))
     assert found.value == pytest.approx(np.mean(values), rel=1e-12)
     assert len(set(values)) == 3
-    assert watched.seen[3].equals(parts.development)
+    assert watched.seen[3].equals(parts.train)
+    assert watched.seen[4].equals(parts.development)
     assert not any(set(seen["_row"]) & set(parts.holdout["_row"]) for seen in watched.seen)
     check_parity(found, parts.holdout)
 
@@ -135,12 +136,12 @@ def test_balanced_classes_leave_probabilities_that_hold_at_the_true_shares(
     imbalance: str, learner: str, bank: pl.DataFrame, bank_task: sections.Task
 ) -> None:
     prepare = section(imbalance=imbalance, split={"kind": "stratified"})
-    found, parts, watched = searched(bank, bank_task, prepare, "log_loss", learners=(learner,), threshold=0.1)
+    found, parts, watched = searched(bank, bank_task, prepare, "log_loss", learners=(learner,))
     assert isinstance(found.plan.nodes[-1], Prior)
     y = encode_target(parts.holdout["y"], ("no", "yes"))
     p = found.oracle(parts.holdout)
     assert p[:, 1].mean() == pytest.approx(y.mean(), abs=0.02), "11 % say yes, and not a half"
-    plain, _, _ = searched(bank, bank_task, section(split={"kind": "stratified"}), "log_loss", learners=(learner,), threshold=0.1)
+    plain, _, _ = searched(bank, bank_task, section(split={"kind": "stratified"}), "log_loss", learners=(learner,))
     losses = [metric("log_loss").score(y, each.oracle(parts.holdout)) for each in (found, plain)]
     assert losses[0] < 1.06 * losses[1]
     assert [seen.height for seen in watched.seen] == [parts.train.height, parts.development.height], "prepared as they are"
