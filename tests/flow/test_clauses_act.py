@@ -173,10 +173,10 @@ ROWS = revised(
 
 
 def inputs(changes: dict[str, Any]) -> dict[str, str]:
-    from homeostat.preparation.kinds import choose_columns
+    from homeostat.preparation.decide import decide
 
     charter = revised(ROWS, changes)
-    return dict(choose_columns(HOURS, effective_task(charter), charter.preparation).kinds)
+    return {each.column: str(each.kind) for each in decide(HOURS, effective_task(charter), charter.preparation) if not each.drop}
 
 
 def parts(changes: dict[str, Any]) -> Any:
@@ -615,7 +615,7 @@ def vocabulary(most: int) -> Any:
     from homeostat.preparation.fit import fit
 
     charter = revised(ROWS, {"preparation.max_categories": most})
-    return [len(one.vocabulary) for one in fit(HOURS, charter.task, charter.preparation, "tree", ()).inputs]
+    return [len(one.vocabulary) for one in fit(HOURS, charter.task, charter.preparation, "tree", ())[0].inputs]
 
 
 def test_every_clause_has_a_case_or_a_reason_why_not_yet() -> None:
