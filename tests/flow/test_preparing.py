@@ -59,7 +59,7 @@ def edit(folder: Path, section: str, **clauses: object) -> None:
 def comments(tmp_path: Path) -> Path:
     folder = tmp_path / "spam"
     write_comments(folder / "data" / "comments.csv")
-    found(folder, folder / "data" / "comments.csv", "spam", "spam")
+    found(folder, sections.Source(source=str(folder / "data" / "comments.csv")), "spam", "spam")
     edit(folder, "preparation", split={"kind": "stratified", "folds": 3}, imbalance="weights", columns={"likes": {"clip": False}})
     edit(folder, "learning", budget={"seconds": None, "trials": 3})
     edit(folder, "task", positive="yes", leave_out=[])
