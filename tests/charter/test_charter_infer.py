@@ -14,6 +14,7 @@ import homeostat
 from homeostat.charter.guess import guess_target, guess_time
 from homeostat.charter.infer import infer_charter, slug
 from homeostat.charter.load import parse_charter
+from homeostat.core.sections import Source
 from homeostat.errors import DataError, HomeostatError, LearningError
 
 BIKE = Path(homeostat.__file__).parent / "data" / "bike_hourly.csv"
@@ -32,7 +33,7 @@ def test_bike(dates: bool) -> None:
 
 
 def test_bank() -> None:
-    text = infer_charter(pl.read_parquet(BANK), "y", "b.csv", "bank", delimiter=";", contract=None)
+    text = infer_charter(pl.read_parquet(BANK), "y", Source(source="b.csv", delimiter=";"), "bank", contract=None)
     charter = parse_charter(text, "homeostat.yaml")
     assert (charter.task.type, charter.task.positive, charter.task.time) == ("binary", "yes", "contact_month")
     assert charter.success.metric == "auc"

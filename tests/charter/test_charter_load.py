@@ -313,7 +313,7 @@ def charters(draw: st.DrawFn) -> Charter:
             "metric": {"binary": "auc", "multiclass": "log_loss", "regression": "mae"}[kind],
             "confidence": draw(st.floats(0.6, 0.99)),
         },
-        "data": {"source": draw(texts), "delimiter": draw(st.characters(exclude_categories=("Cs", "Cc")))},
+        "data": {"source": draw(texts), "delimiter": draw(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="."))},
         "preparation": {
             "types": draw(st.dictionaries(texts, st.just("category"), max_size=3)),
             "holdout": draw(st.sampled_from([0.1, "30d"])),

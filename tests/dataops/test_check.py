@@ -45,7 +45,7 @@ def test_rows_in_are_rows_out_and_no_value_is_lost(rows: list[tuple[str | None, 
     report = check(frame, CONTRACT)
     assert report.rows == len(rows)
     assert report.good.schema == {"n": pl.Float64, "i": pl.Int64, "s": pl.String, "d": pl.Date, "_source": pl.String, "_line": pl.Int64}
-    kept = quarantine_rows(report, "delivery")
+    kept = quarantine_rows(report, "delivery", "data")
     seen = {row["_line"]: row for row in kept.to_dicts()}
     assert sorted([*report.good["_line"].to_list(), *seen]) == list(range(2, len(rows) + 2))
     for line, row in seen.items():
@@ -148,7 +148,7 @@ def test_empty_and_single_row_deliveries(rows: int) -> None:
     contract = Contract("c", "1", (ColumnRule("a", "number", maximum=0), ColumnRule("b", "string")))
     report = check(pl.DataFrame({"a": [1.5] * rows, "b": ["x"] * rows}, schema={"a": pl.Float64, "b": pl.String}), contract)
     assert (report.good.height, report.quarantined.height) == (0, rows)
-    assert quarantine_rows(report, "d").height == rows
+    assert quarantine_rows(report, "d", "data").height == rows
 
 
 def test_check_values_judges_only_what_is_served() -> None:
@@ -175,8 +175,8 @@ def test_quarantine_keeps_what_json_cannot_say() -> None:
             "big": pl.Series([2**64 - 1, 0], dtype=pl.UInt64),
         }
     )
-    kept = quarantine_rows(check(frame, contract), "d-1")
-    assert kept.columns == ["_source", "_line", "_rules", "_reasons", "_row", "_delivery"]
+    kept = quarantine_rows(check(frame, contract), "d-1", "data")
+    assert kept.columns == ["_table", "_source", "_line", "_rules", "_reasons", "_row", "_delivery"]
     assert [json.loads(row) for row in kept["_row"]] == [
         {
             "a": "inf",
@@ -194,6 +194,7 @@ def test_quarantine_keeps_what_json_cannot_say() -> None:
 
 def test_broken_lines_fit_the_same_table() -> None:
     broken = pl.DataFrame({"_line": [7], "_text": ['1,"x'], "_reason": ["a quote is opened and never closed"]})
-    kept = broken_lines(broken, "f.csv", "d")
-    assert kept.schema == quarantine_rows(check(pl.DataFrame({"a": [1]}), Contract("c", "1", (ColumnRule("a", "number"),))), "d").schema
-    assert kept.row(0) == ("f.csv", 7, ["line"], "a quote is opened and never closed", '{"_text":"1,\\"x"}', "d")
+    kept = broken_lines(broken, "f.csv", "d", "data")
+    report = check(pl.DataFrame({"a": [1]}), Contract("c", "1", (ColumnRule("a", "number"),)))
+    assert kept.schema == quarantine_rows(report, "d", "data").schema
+    assert kept.row(0) == ("data", "f.csv", 7, ["line"], "a quote is opened and never closed", '{"_text":"1,\\"x"}', "d")

@@ -63,24 +63,37 @@ def table() -> list[tuple[str, list[str]]]:
     return [(words[0], words[1:]) for words in statements]
 
 
+def leaves(name: str) -> dict[str, click.Command]:
+    """A command, or those of its group, by how they are written after ``homeostat``."""
+    found = command_of(name)
+    return {f"{name} {part}": leaf for part, leaf in found.commands.items()} if isinstance(found, click.Group) else {name: found}
+
+
+def written(name: str, words: list[str]) -> tuple[str, list[str]]:
+    """The command of a statement, with the word that names it in its group, and the words after it."""
+    return (f"{name} {words[0]}", words[1:]) if isinstance(command_of(name), click.Group) else (name, words)
+
+
 def test_the_table_has_every_command_and_no_other() -> None:
-    assert sorted(name for name, _ in table()) == sorted(COMMANDS)
+    there = sorted(path for name in COMMANDS for path in leaves(name))
+    assert sorted(written(name, words)[0] for name, words in table()) == there
 
 
 @pytest.mark.parametrize(("name", "words"), table())
 def test_what_the_table_writes_after_a_command_is_what_it_takes(name: str, words: list[str]) -> None:
-    taken = command_of(name).params
+    path, words = written(name, words)
+    taken = leaves(name)[path].params
     options = {each for p in taken if isinstance(p, click.Option) for each in p.opts}
-    written = {word for word in words if word.startswith("--")}
-    assert written <= options
-    assert {each for p in taken if isinstance(p, click.Option) and p.required for each in p.opts} <= written
+    given = {word for word in words if word.startswith("--")}
+    assert given <= options
+    assert {each for p in taken if isinstance(p, click.Option) and p.required for each in p.opts} <= given
     arguments = [p for p in taken if isinstance(p, click.Argument) and p.required]
     plain = [word for at, word in enumerate(words) if not word.startswith("--") and (at == 0 or not words[at - 1].startswith("--"))]
     assert len(plain) == len(arguments)
 
 
 def test_every_command_takes_json_and_all_but_demo_a_project() -> None:
-    options = {name: {each for p in command_of(name).params for each in p.opts} for name in COMMANDS}
+    options = {path: {each for p in leaf.params for each in p.opts} for name in COMMANDS for path, leaf in leaves(name).items()}
     assert {name for name, taken in options.items() if "--json" not in taken} == set()
     assert {name for name, taken in options.items() if "--project" not in taken} == {"demo"}
 
@@ -95,7 +108,7 @@ def test_relative_links_point_at_files(name: str) -> None:
 @pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_files_named_in_code_spans_are_there(name: str) -> None:
     spans = re.findall(r"`([\w./-]+\.(?:py|md)|[\w-]+(?:/[\w-]+)*/)`", (ROOT / name).read_text(encoding="utf-8"))
-    state = {"tables/", "blobs/", "predictions/", ".homeostat/"}
+    state = {"tables/", "blobs/", "predictions/", "raw/", "reports/", ".homeostat/"}
     places = (ROOT, ROOT / "src" / "homeostat")
     assert len(spans) >= 5
     assert [span for span in spans if span not in state and not any((place / span).exists() for place in places)] == []

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from homeostat.core.ids import canonical
-from homeostat.core.sections import Payoff, Success, Value
+from homeostat.core.sections import Outcome, Payoff, Success, Value
 from homeostat.errors import CharterError, LearningError
-from homeostat.evaluation.evaluate import VALUE_PER_ROW, evaluate, value_per_row
+from homeostat.evaluation.evaluate import VALUE_PER_MONTH, VALUE_PER_ROW, Decided, evaluate, value_per_row
 from homeostat.stats.intervals import bootstrap
 from homeostat.stats.metrics import metric
 
@@ -64,7 +64,7 @@ def test_money_is_the_mean_of_the_payoffs_at_the_threshold() -> None:
     y, scores = binary()
     value = Value(payoff=Payoff(true_positive=10, false_positive=-1))
     for threshold in (0.5, 0.2):
-        found = evaluate(y, scores, task_type="binary", success=Success(metric="auc"), value=value, threshold=threshold)
+        found = evaluate(y, scores, task_type="binary", success=Success(metric="auc"), value=value, decided=Decided(threshold))
         money = next(s for s in found if s.metric == VALUE_PER_ROW)
         acted = scores[:, 1] >= threshold
         assert money.value == pytest.approx((10 * (acted & (y == 1)).sum() - (acted & (y == 0)).sum()) / len(y))
@@ -80,10 +80,61 @@ def test_costs_of_a_regression_are_negative_money() -> None:
 
 def test_value_that_does_not_fit_the_task_says_nothing() -> None:
     y, scores = regression(10)
-    assert value_per_row(y, scores, Value(payoff=Payoff(true_positive=1))) is None
-    assert value_per_row(y, scores, Value()) is None
-    assert value_per_row(y, scores, None) is None
-    assert value_per_row(*binary(10), Value(over=1.0)) is None
+    assert value_per_row(y, scores, (), Value(payoff=Payoff(true_positive=1))) is None
+    assert value_per_row(y, scores, (), Value()) is None
+    assert value_per_row(y, scores, (), None) is None
+    assert value_per_row(*binary(10), ("no", "yes"), Value(over=1.0)) is None
+
+
+def test_amounts_are_multiplied_row_by_row_and_rows_without_one_are_not_counted() -> None:
+    y, scores = binary()
+    amount = np.random.default_rng(1).uniform(10, 500, len(y))
+    amount[:7] = np.nan
+    payoff = Payoff(true_positive=Outcome(fixed=-2, per_amount=0.1), false_positive=-5)
+    found = evaluate(
+        y, scores, task_type="binary", success=Success(metric="auc"), value=Value(payoff=payoff, amount="a"), decided=Decided(0.3, amount)
+    )
+    money = next(s for s in found if s.metric == VALUE_PER_ROW)
+    acted = scores[:, 1] >= 0.3
+    each = np.where(acted & (y == 1), 0.1 * amount - 2, np.where(acted, -5.0, 0.0)) + 0 * amount
+    assert money.rows == len(y) - 7
+    assert money.value == pytest.approx(np.nanmean(each))
+
+
+def test_the_class_of_least_cost_is_what_costs() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.dirichlet((1, 1, 1), 300)
+    y = np.array([rng.choice(3, p=row) for row in scores], dtype=np.float64)
+    costs = {"a": {"a": 0, "b": 1, "c": 9}, "b": {"a": 2, "b": -1, "c": 3}, "c": {"a": 20, "b": 5, "c": 0}}
+    value = Value(costs={key: {k: float(v) for k, v in row.items()} for key, row in costs.items()})
+    found = evaluate(y, scores, task_type="multiclass", success=Success(metric="log_loss"), classes=("a", "b", "c"), value=value)
+    matrix = np.array([[0, 1, 9], [2, -1, 3], [20, 5, 0]], dtype=float)
+    paid = [matrix[int(actual), min(range(3), key=lambda d: p @ matrix[:, d])] for actual, p in zip(y, scores, strict=True)]
+    money = next(s for s in found if s.metric == VALUE_PER_ROW)
+    assert money.value == pytest.approx(-np.mean(paid))
+    plain = np.mean(matrix[y.astype(int), scores.argmax(axis=1)])
+    assert np.mean(paid) < plain  # deciding by cost pays
+    with pytest.raises(CharterError, match=r"HS113.*the data also has c"):
+        evaluate(
+            y,
+            scores,
+            task_type="multiclass",
+            success=Success(metric="log_loss"),
+            classes=("a", "b", "c"),
+            value=Value(costs={"a": {"a": 0, "b": 1}, "b": {"a": 1, "b": 0}}),
+        )
+
+
+def test_what_predictions_cost_is_taken_off_and_the_month_is_told() -> None:
+    y, scores = regression()
+    free, paid = (
+        {s.metric: s for s in evaluate(y, scores, task_type="regression", success=Success(metric="mae"), value=value)}
+        for value in (Value(over=1, under=1), Value(over=1, under=1, per_prediction=0.5, per_month=100, rows_per_month=1000))
+    )
+    assert VALUE_PER_MONTH not in free
+    assert paid[VALUE_PER_ROW].value == pytest.approx(free[VALUE_PER_ROW].value - 0.5 - 0.1)
+    assert paid[VALUE_PER_MONTH].value == pytest.approx(1000 * paid[VALUE_PER_ROW].value)
+    assert paid[VALUE_PER_MONTH].low == pytest.approx(1000 * paid[VALUE_PER_ROW].low)
 
 
 def test_every_number_can_be_stored() -> None:

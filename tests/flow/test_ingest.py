@@ -10,7 +10,8 @@ import pytest
 
 from homeostat.app.demo.story import deliver
 from homeostat.errors import DataError
-from homeostat.flow.ingest import ingest, read_dataset
+from homeostat.flow.datasets import read_dataset
+from homeostat.flow.ingest import ingest
 from homeostat.flow.project import open_project
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def test_files_of_another_source_clause_are_left_behind_and_come_back_with_it(tm
     charter.write_text(PLAIN.replace("data/", "other/"))
     with open_project(folder) as project:
         dataset = ingest(project)
-        assert dataset.body["left"] == ["data/a.csv"]
+        assert dataset.body["left"] == {"data": ["data/a.csv"]}
         assert read_dataset(project, dataset)["x"].to_list() == [5]
     charter.write_text(PLAIN)
     with open_project(folder) as project:

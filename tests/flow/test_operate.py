@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -249,7 +250,10 @@ def test_the_holdout_of_a_candidate_is_the_same_rows_whatever_is_quarantined_lat
     candidate = project.ledger.find("candidate")[0]
     first = project.ledger.find("evaluation")[0]
     project.record("quarantine", "later", {"start": "2011-06-20T00:00:00+00:00", "end": "2011-06-25T00:00:00+00:00", "reason": "test"})
-    again = evaluate(project, candidate)  # against the champion it became, so it is another evaluation of the same rows
+    assert evaluate(project, candidate).id == first.id  # the champion it became is no other, so this is no other evaluation
+    stricter = project.charter.success.model_copy(update={"confidence": 0.99})
+    with replace(project, charter=project.charter.model_copy(update={"success": stricter})) as revised:
+        again = evaluate(revised, candidate)  # by other clauses, so it is another evaluation of the same rows
     assert again.id != first.id
     assert again.body["holdout"] == first.body["holdout"]
 

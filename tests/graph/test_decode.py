@@ -30,12 +30,12 @@ ROW = {"size": 2.5, "city": "Oslo", "open": True, "when": "1970-01-02"}
 
 
 def one(field: Input, value: object) -> float:
-    numbers, codes = decode_rows([field], [{field.name: value}])
+    numbers, codes, _ = decode_rows([field], [{field.name: value}])
     return float((codes if field.kind == "category" else numbers)[0, 0])
 
 
 def test_columns_stand_in_the_order_of_the_inputs_and_have_their_types() -> None:
-    numbers, codes = decode_rows(INPUTS, [ROW, ROW | {"open": None, "city": "Rome"}])
+    numbers, codes, _ = decode_rows(INPUTS, [ROW, ROW | {"open": None, "city": "Rome"}])
     np.testing.assert_array_equal(numbers, [[2.5, 86_400.0, 1.0], [2.5, 86_400.0, NAN]])
     assert codes.tolist() == [[3], [4]]
     assert (numbers.dtype, codes.dtype) == (np.float64, np.int64)
@@ -45,7 +45,7 @@ def test_columns_stand_in_the_order_of_the_inputs_and_have_their_types() -> None
 def test_no_rows_give_empty_arrays_of_the_right_width(inputs: tuple[Input, ...]) -> None:
     widths = (sum(each.kind != "category" for each in inputs), sum(each.kind == "category" for each in inputs))
     frame = pl.DataFrame({each.name: [] for each in inputs})
-    for numbers, codes in (
+    for numbers, codes, _ in (
         decode_rows(inputs, []),
         decode_frame(inputs, frame),
         decode_columns(inputs, {each.name: [] for each in inputs}),
@@ -129,7 +129,7 @@ def test_ignored_fields_may_be_there_and_other_ones_may_not() -> None:
 
 def test_columns_follow_the_same_rules() -> None:
     columns = {"size": [1, None], "city": ["Oslo", None], "open": [True, False], "when": ["1970-01-01", 5], "id": [1, 2]}
-    numbers, codes = decode_columns(INPUTS, columns, ignore={"id"})
+    numbers, codes, _ = decode_columns(INPUTS, columns, ignore={"id"})
     np.testing.assert_array_equal(numbers, [[1.0, 0.0, 1.0], [NAN, 5.0, 0.0]])
     assert codes.tolist() == [[3], [0]]
     with pytest.raises(RequestError) as refused:
@@ -171,7 +171,7 @@ def test_frames_refuse_the_same_values(field: Input, value: object) -> None:
     ],
 )
 def test_a_column_of_nulls_is_null_whatever_its_type(field: Input, dtype: pl.DataType) -> None:
-    numbers, codes = decode_frame([field], pl.DataFrame({field.name: pl.Series([None, None], dtype=dtype)}))
+    numbers, codes, _ = decode_frame([field], pl.DataFrame({field.name: pl.Series([None, None], dtype=dtype)}))
     assert np.isnan(numbers).all()
     assert (codes == 0).all()
 
@@ -188,7 +188,7 @@ def test_column_types_that_values_of_json_do_not_have() -> None:
         "when": pl.Series([datetime(1969, 12, 31, 23, 59, 59, 250_000), None], dtype=pl.Datetime("ns", "Europe/Oslo")),
         "open": pl.Series([1, None], dtype=pl.UInt8),
     })  # fmt: skip
-    numbers, codes = decode_frame(INPUTS, frame)
+    numbers, codes, _ = decode_frame(INPUTS, frame)
     assert codes.tolist() == [[3], [0]]
     assert numbers[0, 0] == 1.5
     assert numbers[0, 1] == frame["when"].dt.epoch("ms")[0] / 1000

@@ -69,6 +69,14 @@ def test_any_array_and_threshold_survive(values: np.ndarray, threshold: float) -
     assert repr(again.threshold) == repr(threshold)
 
 
+def test_costs_survive_and_a_plan_without_any_has_none() -> None:
+    costly = Plan("multiclass", "y", (), PLAN.nodes, ("a", "b"), costs=np.array([[0.0, 1.5], [2.0, -0.5]]))
+    assert same(load_plan(dump_plan(costly)), costly)
+    older = json.loads(WHOLE)
+    del older["plan"]["costs"]
+    assert load_plan(json.dumps(older).encode()).costs is None
+
+
 def test_a_newer_format_is_refused() -> None:
     newer = json.dumps(json.loads(dump_plan(PLAN)) | {"format": 2}).encode()
     with pytest.raises(BundleError, match=r"HS403.*format 2"):

@@ -143,6 +143,21 @@ def test_multiclass_decision_is_the_first_largest(run_onnx: RunOnnx) -> None:
     assert run_onnx(plan, *block(3))["decision"].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_costs_decide_for_the_class_of_least_expected_cost_to_the_last_bit(classes: int, run_onnx: RunOnnx) -> None:
+    rng = np.random.default_rng(classes)
+    costs = rng.integers(-3, 4, (classes, classes)).astype(np.float64)  # whole numbers: ties happen, and the first of equals decides
+    weights = np.round(rng.normal(size=(2, classes)), 1)
+    nodes = (*CLEAN, Linear("l", "clean", weights, np.zeros(classes)), Link("o", "l", "softmax"))
+    plan = Plan("multiclass", "y", INPUTS, nodes, tuple(map(str, range(classes))), costs=costs)
+    numbers, codes = block(3_000, seed=classes)
+    found = run_onnx(plan, numbers, codes)
+    assert found["decision"].dtype == np.int64
+    assert found["decision"].tolist() == decide(plan, found["score"]).tolist()
+    even = Plan("multiclass", "y", INPUTS, (Constant("o", np.full(classes, 1 / classes)),), plan.classes, costs=np.ones((classes, classes)))
+    assert run_onnx(even, *block(3))["decision"].tolist() == [0, 0, 0]
+
+
 def test_regression_has_no_decision(run_onnx: RunOnnx) -> None:
     assert list(run_onnx(Plan("regression", "y", INPUTS, (Numbers("o", (1,)),)), *block(2))) == ["score"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.ids import canonical
 from homeostat.errors import HomeostatError, ProjectError, Unreachable
+from homeostat.infra.database import make_engine
 from homeostat.infra.ledger import SqlLedger, open_ledger
 from homeostat.infra.ledger_schema import METADATA, REVISIONS, VERSION_TABLE
 from homeostat.testing.ledger_suite import LedgerSuite, fact
@@ -44,13 +44,12 @@ class TestSqlLedger(LedgerSuite):
             yield opened
 
 
-@pytest.mark.skipif("HOMEOSTAT_TEST_POSTGRESQL" not in os.environ, reason="HOMEOSTAT_TEST_POSTGRESQL names no database to test in")
 class TestPostgresLedger(LedgerSuite):
     @pytest.fixture
-    def ledger(self) -> Iterator[SqlLedger]:
-        url = sa.make_url(os.environ["HOMEOSTAT_TEST_POSTGRESQL"])
+    def ledger(self, postgresql_url: str) -> Iterator[SqlLedger]:
+        url = sa.make_url(postgresql_url)
         schema = f"homeostat_test_{uuid.uuid4().hex}"
-        engine = sa.create_engine(url)
+        engine = make_engine(postgresql_url)
         with engine.begin() as connection:
             connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
         try:
@@ -180,6 +179,15 @@ def test_an_address_of_no_known_database_is_told_without_its_password(url: str) 
     with pytest.raises(ProjectError, match="HS610") as caught:
         open_ledger(url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_plain_postgresql_address_is_that_of_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine("postgresql://user@host/name")
+    assert engine.driver == "psycopg"
+    engine.dispose()
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ProjectError, match=r"HS610.*'psycopg'.*not installed; install it: pip install 'homeostat\[postgres\]'"):
+        make_engine("postgresql://user:hunter2@host/name")
 
 
 def test_an_absent_server_is_told_without_its_password() -> None:

@@ -22,6 +22,15 @@ def _rows(source: str, *values: float) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"a": pl.Float64, "_source": pl.String, "_line": pl.Int64}, orient="row")
 
 
+def _replace(table: Table, source: str, frame: pl.DataFrame, key: str) -> int:
+    with table.delivery(key, {}, source) as delivery:
+        if delivery.version is None:
+            delivery.write(frame)
+            delivery.commit(replacing=[source])
+    assert delivery.version is not None
+    return delivery.version
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
     return Table(tmp_path / "curated")
@@ -33,7 +42,7 @@ def test_a_key_is_one_commit(table: Table) -> None:
     assert table.append(_rows("x", 1.0), {"delivery": "d1"}, "k1") == 0
     assert table.append(_rows("y", 2.0), {"delivery": "d2"}, "k2") == 1
     assert table.append(_rows("x", 1.0), {"delivery": "d1"}, "k1") == 0
-    assert table.replace_source(_rows("y", 9.0), ["y"], {}, "k2") == 1
+    assert _replace(table, "y", _rows("y", 9.0), "k2") == 1
     assert Table(str(table.path)).append(_rows("y", 2.0), {}, "k2") == 1
     assert table.version() == 1
     assert table.read()["a"].to_list() == [1.0, 2.0]
@@ -44,16 +53,18 @@ def test_a_key_is_one_commit(table: Table) -> None:
 
 
 def test_a_correction_replaces_its_source_in_one_version(table: Table) -> None:
-    table.replace_source(_rows("it's.csv", 1.0, 2.0), ["it's.csv"], {}, "k1")
-    table.replace_source(_rows("b.csv", 3.0), ["b.csv"], {}, "k2")
-    assert table.replace_source(_rows("it's.csv", 7.0), ["it's.csv"], {}, "k3") == 2
+    _replace(table, "it's.csv", _rows("it's.csv", 1.0, 2.0), "k1")
+    _replace(table, "b.csv", _rows("b.csv", 3.0), "k2")
+    assert _replace(table, "it's.csv", _rows("it's.csv", 7.0), "k3") == 2
     assert table.read().rows() == [(3.0, "b.csv", 2), (7.0, "it's.csv", 2)]
     assert table.read(version=1)["a"].to_list() == [3.0, 1.0, 2.0]
     assert table.read(version=0)["a"].to_list() == [1.0, 2.0]
-    assert table.replace_source(_rows("b.csv"), ["b.csv"], {}, "k4") == 3
+    assert _replace(table, "b.csv", _rows("b.csv"), "k4") == 3
     assert table.read()["a"].to_list() == [7.0]
-    with pytest.raises(DataError, match="HS208"):
-        table.replace_source(_rows("other.csv", 1.0), ["b.csv"], {}, "k5")
+    with table.delivery("k5", {}, "c.csv") as delivery:
+        delivery.write(_rows("c.csv", 5.0))
+        assert delivery.commit(replacing=None) == 4
+    assert table.read()["a"].to_list() == [5.0]
 
 
 def test_types_nulls_and_order_come_back(table: Table) -> None:
@@ -88,7 +99,6 @@ def test_an_empty_write_is_a_commit_too(table: Table) -> None:
 def test_another_schema_is_refused_and_changes_nothing(table: Table) -> None:
     table.append(_rows("x", 1.0), {}, "k1")
     for frame, words in (
-        (_rows("x", 1.0).with_columns(b=pl.lit(1)), "b is new"),
         (_rows("x", 1.0).drop("a"), "a is missing"),
         (_rows("x", 1.0).cast({"a": pl.String}), "a is String instead of Float64"),
     ):
@@ -96,6 +106,61 @@ def test_another_schema_is_refused_and_changes_nothing(table: Table) -> None:
             table.append(frame, {}, "k2")
         assert words in caught.value.message
     assert table.version() == 0
+
+
+def test_a_new_column_is_added_and_null_in_the_rows_before(table: Table) -> None:
+    table.append(_rows("x", 1.0), {}, "k1")
+    table.append(_rows("y", 2.0).with_columns(b=pl.lit("new")), {}, "k2")
+    assert table.read()["b"].to_list() == [None, "new"]
+    assert table.read(version=0).columns == ["a", "_source", "_line"]
+
+
+def test_batches_of_a_delivery_are_one_commit_with_one_file_each(table: Table) -> None:
+    with table.delivery("k", {"delivery": "d"}, "x") as delivery:
+        for start in range(0, 6, 2):
+            delivery.write(_rows("x", *(float(start + i) for i in range(2))).with_columns(_line=pl.lit(start) + pl.int_range(2)))
+        assert not table.exists()
+        assert delivery.commit() == 0
+    assert table.read()["a"].to_list() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert len(list(table.path.rglob("*.parquet"))) == 3
+    assert table.scan().select(pl.len()).collect().item() == 6
+
+
+def test_a_delivery_that_is_not_committed_leaves_nothing(table: Table) -> None:
+    table.append(_rows("y", 1.0), {}, "k1")
+    before = sorted(table.path.rglob("*"))
+    with table.delivery("k2", {}, "x") as delivery:
+        delivery.write(_rows("x", 1.0))
+        assert len(list(table.path.rglob("*.parquet"))) == 2
+    assert [path for path in sorted(table.path.rglob("*")) if path.is_file()] == [path for path in before if path.is_file()]
+    assert table.version() == 0
+
+
+def test_a_disk_without_room_is_one_clear_line_and_leaves_nothing(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.append(_rows("y", 1.0), {}, "k1")
+
+    def full(self: pl.DataFrame, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"PAR1 half a file")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.DataFrame, "write_parquet", full)
+        with pytest.raises(ProjectError, match=r"HS602.*No space left") as caught:
+            table.append(_rows("x", 2.0), {}, "k2")
+    assert "\n" not in caught.value.line()
+    assert len(list(table.path.rglob("*.parquet"))) == 1
+    assert table.append(_rows("x", 2.0), {}, "k2") == 1
+
+
+def test_restructuring_starts_again_with_other_types_and_keeps_the_old_versions(table: Table) -> None:
+    table.append(_rows("x", 1.0), {}, "k1")
+    other = _rows("x", 1.0).cast({"a": pl.String})
+    table.restructure(other.clear(), "contract 2")
+    table.restructure(other.clear(), "contract 2")
+    assert table.read().height == 0
+    assert table.append(other, {}, "k2") == 2
+    assert table.read()["a"].to_list() == ["1.0"]
+    assert table.read(version=0)["a"].to_list() == [1.0]
 
 
 def test_what_is_not_there(table: Table) -> None:
@@ -148,7 +213,7 @@ def test_two_writers_that_make_the_table_at_once_with_one_key_write_once(tmp_pat
     frame = pl.DataFrame({"_source": ["a"] * 3, "_line": [1, 2, 3], "x": [1, 2, 3]})
     for attempt in range(8):
         path = tmp_path / f"t{attempt}"
-        writers = [threading.Thread(target=lambda at=path: Table(at).replace_source(frame, ["a"], {}, key="k")) for _ in range(2)]
+        writers = [threading.Thread(target=lambda at=path: _replace(Table(at), "a", frame, "k")) for _ in range(2)]
         for writer in writers:
             writer.start()
         for writer in writers:

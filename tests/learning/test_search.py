@@ -46,7 +46,7 @@ def searched(frame: pl.DataFrame, task: sections.Task, name: str, **given: Any) 
     from homeostat.preparation.split import split
 
     parts = split(frame, task, SECTION)
-    options = {key: given.pop(key) for key in ("start", "threshold", "progress", "refit", "clock") if key in given}
+    options = {key: given.pop(key) for key in ("start", "progress", "refit", "clock") if key in given}
     learning = sections.Learning(**{"budget": sections.Budget(seconds=None), **given})
     found = search(parts, task, learning, metric(name), stages_for(task, parts), **{"clock": ticking(), **options})
     return found, parts
@@ -58,12 +58,12 @@ def best_of(trials: tuple[Trial, ...], learner: str, name: str) -> float:
 
 
 def check_parity(found: Candidate, frame: pl.DataFrame) -> None:
-    numbers, codes = decode_frame(found.plan.inputs, frame)
+    decoded = decode_frame(found.plan.inputs, frame)
     expected = found.oracle(frame)
     tolerance = 1e-9 * max(1.0, float(np.abs(expected).max()))
-    np.testing.assert_allclose(run(found.plan, numbers, codes), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(run(found.plan, *decoded), expected, rtol=0, atol=tolerance)
     session = onnxruntime.InferenceSession(compile_plan(found.plan), providers=["CPUExecutionProvider"])
-    arrays = {"numbers": numbers, "codes": codes}
+    arrays = decoded._asdict()
     scores = session.run(["score"], {each.name: arrays[each.name] for each in session.get_inputs()})[0]
     np.testing.assert_allclose(scores, expected, rtol=0, atol=tolerance)
 
@@ -94,12 +94,14 @@ def test_bike_trees_beat_linear_beats_naive(bike: pl.DataFrame, bike_task: secti
 
 
 def test_bank_ranks_better_than_chance_and_holds_parity_on_nulls(bank: pl.DataFrame, bank_task: sections.Task) -> None:
-    found, parts = searched(bank, bank_task, "auc", threshold=0.1)
+    found, parts = searched(bank, bank_task, "auc")
     assert best_of(found.trials, "naive", "auc") == 0.5
     assert best_of(found.trials, "linear", "auc") > 0.72
     assert best_of(found.trials, "lightgbm", "auc") > 0.75
     assert found.plan.classes == ("no", "yes")
-    assert found.plan.threshold == 0.1
+    assert found.judged.shape == (parts.validation.height, 2)
+    y = encode_target(parts.validation["y"], found.plan.classes)
+    assert metric("auc").score(y, found.judged) == found.value  # by the model that saw no validation row
     check_parity(found, holed(parts.holdout, found))
     linear, _ = searched(bank, bank_task, "auc", learners=("linear",))
     check_parity(linear, holed(parts.holdout, linear))

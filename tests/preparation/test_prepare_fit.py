@@ -15,7 +15,8 @@ from homeostat.graph.encode import dump_plan
 from homeostat.graph.interpret import transform
 from homeostat.graph.plan import Plan, Preparation
 from homeostat.preparation.categories import target_means, vocabulary_of
-from homeostat.preparation.fit import Flavour, fit
+from homeostat.preparation.fit import Flavour
+from homeostat.preparation.fit import fit as fit_both
 from homeostat.preparation.moments import telling_parts
 
 BANK = Path(__file__).resolve().parents[2] / "examples/bank-marketing/data/bank_marketing.parquet"
@@ -23,6 +24,15 @@ BINARY = sections.Task(type="binary", target="y", positive="yes", time="contact_
 NUMBER = sections.Task(type="regression", target="y")
 SECTION = sections.Preparation()
 FLAVOURS: tuple[Flavour, ...] = ("tree", "linear")
+
+
+def fit(frame: pl.DataFrame, task: sections.Task, section: sections.Preparation, flavour: Flavour, classes: tuple[str, ...]) -> Preparation:
+    """The preparation alone; its features of the training rows are those it trains on, where nothing is encoded by the target."""
+    made, trained = fit_both(frame, task, section, flavour, classes)
+    assert trained.shape == (frame.height, len(made.features))
+    if not any(" mean" in name or " share of " in name for name in made.features):
+        np.testing.assert_array_equal(trained, transform(made, *decode_frame(made.inputs, frame)))
+    return made
 
 
 def features(preparation: Preparation, frame: pl.DataFrame) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ class Model:
 
 
 def make(frame: pl.DataFrame, task: str) -> Model:
-    numbers, _ = decode_frame(INPUTS, frame)
+    numbers, _, _ = decode_frame(INPUTS, frame)
     means = np.nanmean(numbers, axis=0)
     spread = np.nanstd(numbers, axis=0)
     table = np.vstack([np.zeros(4), np.eye(4), np.full(4, 0.25)])
@@ -64,7 +64,7 @@ def make(frame: pl.DataFrame, task: str) -> Model:
     ]
 
     def features(rows: pl.DataFrame) -> Floats:
-        numbers, codes = decode_frame(INPUTS, rows)
+        numbers, codes, _ = decode_frame(INPUTS, rows)
         missing = np.isnan(numbers)
         return np.hstack([(np.where(missing, means, numbers) - means) / spread, missing.astype(float), table[codes[:, 0]]])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,8 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeostat.errors import BundleError
 from homeostat.graph.plan import Input
+from homeostat.serving.answers import answers
+from homeostat.serving.bundle import Bundle, build, pack, unpack
+from homeostat.serving.manifest import interface_digest
 from homeostat.serving.parity import ParityReport, largest_difference, parity, stress_frame
+from homeostat.serving.predictor import Predictor
 
 TASKS = ["regression", "binary", "multiclass"]
 
@@ -25,6 +31,25 @@ def test_the_graph_agrees_with_the_library_on_real_and_stressed_rows(models, tas
     assert report.passed, report
     assert report.max_difference <= 1e-9
     assert report.flips == 0
+
+
+def test_costs_are_the_same_decision_in_the_graph_in_rows_and_in_answers(models, bike: pl.DataFrame) -> None:
+    model = models["multiclass"]
+    costs = np.array([[0.0, 1.0, 4.0], [9.0, 0.0, 3.0], [2.0, 2.0, 0.0]])
+    bundle = build(replace(model.plan, costs=costs), name="bike", sample=model.frame, ignored=[], facts={}, created="")
+    rows = pl.concat([model.frame, stress_frame(model.frame, model.plan.inputs, 7)])
+    assert parity(bundle, rows, model.oracle(rows)).flips == 0
+    again = unpack(pack(bundle))
+    assert again.manifest.costs == tuple(map(tuple, costs.tolist()))
+    predictor = Predictor(again)
+    scores, decisions = predictor.decide_frame(model.frame)
+    assert decisions.tolist() == np.argmin(scores @ costs, axis=1).tolist() != scores.argmax(axis=1).tolist()
+    names = [again.manifest.classes[index] for index in decisions]
+    assert predictor.answers(scores)["prediction"] == names
+    assert [answer.prediction for answer in answers(again.manifest, scores, decisions)] == names
+    assert interface_digest(again.manifest) != interface_digest(model.bundle().manifest)
+    with pytest.raises(BundleError, match="HS401"):
+        Predictor(Bundle(bundle.graph, model.bundle().manifest, bundle.plan))
 
 
 def test_a_difference_and_a_flip_are_counted(models) -> None:
@@ -93,5 +118,5 @@ def test_stress_values_fit_every_column_type() -> None:
     assert rows["unsigned"].max() == 2**53
     from homeostat.graph.decode import decode_frame
 
-    numbers, codes = decode_frame(inputs, rows)
+    numbers, codes, _ = decode_frame(inputs, rows)
     assert len(numbers) == len(codes) == rows.height

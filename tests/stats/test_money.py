@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from homeostat.core.sections import Payoff
-from homeostat.stats.money import payoff_per_row, payoff_total, regression_cost_per_row, regression_cost_total
+from homeostat.core.sections import Outcome, Payoff
+from homeostat.errors import CharterError
+from homeostat.stats.money import (
+    cost_matrix,
+    cost_per_row,
+    depends_on_amount,
+    least_cost,
+    payoff_per_row,
+    payoff_total,
+    regression_cost_per_row,
+    regression_cost_total,
+)
 
 
 def test_each_outcome_has_its_own_price() -> None:
@@ -42,3 +52,33 @@ def test_regression_cost_is_the_pinball_loss_scaled() -> None:
         300 * (over + under) * mean_pinball_loss(y, p, alpha=under / (over + under))
     )
     assert regression_cost_per_row(y, y, over, under).tolist() == [0] * 300
+
+
+def test_amounts_are_multiplied_row_by_row() -> None:
+    payoff = Payoff(true_positive=Outcome(fixed=1, per_amount=0.5), false_negative=Outcome(per_amount=-1), false_positive=-3)
+    y, decision, amount = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0]), np.array([10.0, 20.0, 30.0, np.nan])
+    assert payoff_per_row(y, decision, payoff, amount)[:3].tolist() == [6, -20, -3]
+    assert payoff_total(y[:3], decision[:3], payoff, amount[:3]) == -17
+    assert depends_on_amount(payoff)
+    assert not depends_on_amount(Payoff(true_positive=3))
+
+
+def test_least_cost_is_the_brute_force_and_ties_go_to_the_first() -> None:
+    rng = np.random.default_rng(5)
+    scores, costs = rng.dirichlet((1, 1, 1, 1), 400), rng.normal(size=(4, 4))
+    expected = [min(range(4), key=lambda d: sum(p[a] * costs[a, d] for a in range(4))) for p in scores]
+    assert least_cost(scores, costs).tolist() == expected
+    assert least_cost(np.array([[0.5, 0.5]]), np.array([[0.0, 1.0], [1.0, 0.0]])).tolist() == [0]
+    equal = 1.0 - np.eye(4)
+    assert least_cost(scores, equal).tolist() == scores.argmax(axis=1).tolist()  # all mistakes alike: the likeliest class
+    assert least_cost(scores[:0], costs).tolist() == []
+
+
+def test_what_decisions_cost() -> None:
+    costs = cost_matrix({"b": {"b": 0, "a": 7, "c": 9}, "a": {"a": -1, "b": 2, "c": 9}, "c": {"a": 1, "b": 1, "c": 0}}, ("a", "b"))
+    assert costs.tolist() == [[-1, 2], [7, 0]]
+    paid = cost_per_row(np.array([0.0, 1.0, -1.0, np.nan]), np.array([1.0, 1.0, 0.0, 0.0]), costs)
+    assert paid[:2].tolist() == [2, 0]
+    assert np.isnan(paid[2:]).all()
+    with pytest.raises(CharterError, match=r"HS113\] value.costs: got costs for a; the data also has b"):
+        cost_matrix({"a": {"a": 0}}, ("a", "b"))

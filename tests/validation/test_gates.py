@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from homeostat.core.sections import Success
+from homeostat.core.sections import Guardrail, Problem, Scale, Success
 from homeostat.validation.gates import PARITY_LIMIT, Evidence, compile_gates
+
+WHY = {"statement": "s", "objective": "o", "decision": "d", "business_metric": "b"}
 
 
 def test_a_short_charter_still_has_the_gates_that_always_hold() -> None:
@@ -26,17 +28,33 @@ def test_every_clause_becomes_a_gate() -> None:
         segment_gap=0.5,
         latency_p99_ms=5,
         size_mb=10,
+        memory_mb=200,
+        guardrails=(Guardrail(metric="rmse", at_most=9), Guardrail(metric="r2", at_least=0.2)),
     )
-    assert {g.name: (g.limit, g.clause) for g in compile_gates(success)} == {
+    online = Problem(**WHY, scale=Scale(requests_per_second=2))
+    assert {f"{g.name} {g.metric}".strip(): (g.limit, g.clause) for g in compile_gates(success, online)} == {
         "threshold": (0.0, "success.threshold"),
+        "guardrail rmse": (9, "success.guardrails[0]"),
+        "guardrail r2": (0.2, "success.guardrails[1]"),
         "baseline": (0.1, "success.improvement"),
         "champion": (0.02, "success.champion_margin"),
         "segments": (0.5, "success.segment_gap"),
         "latency_p99_ms": (5, "success.latency_p99_ms"),
         "size_mb": (10, "success.size_mb"),
+        "memory_mb": (200, "success.memory_mb"),
+        "capacity": (2, "problem.scale.requests_per_second"),
         "parity": (PARITY_LIMIT, "always"),
         "contract": (None, "always"),
     }
+
+
+def test_only_an_online_model_must_carry_its_traffic_and_the_peak_counts() -> None:
+    success = Success(metric="mae")
+    peak = Problem(**WHY, scale=Scale(requests_per_second=2, peak_requests_per_second=30))
+    (gate,) = [g for g in compile_gates(success, peak) if g.name == "capacity"]
+    assert (gate.limit, gate.clause) == (30, "problem.scale.peak_requests_per_second")
+    for mode in ("batch", "edge"):
+        assert "capacity" not in [g.name for g in compile_gates(success, Problem(**WHY, mode=mode))]
 
 
 def test_segments_without_a_gap_are_shown_but_not_judged() -> None:

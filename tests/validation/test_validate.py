@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.ids import canonical
 from homeostat.core.records import Score
-from homeostat.core.sections import Success
+from homeostat.core.sections import Guardrail, Problem, Scale, Success
 from homeostat.errors import CharterError
 from homeostat.validation.gates import Evidence
 from homeostat.validation.validate import validate
@@ -233,6 +233,44 @@ class TestLimits:
         assert result.detail == (
             "the bundle differs from the library's own prediction by at most 3e-07 (1e-07 allowed) and decides 2 rows differently: failed"
         )
+
+
+class TestGuardrails:
+    def test_another_metric_has_a_limit_of_its_own(self) -> None:
+        rails = (Guardrail(metric="rmse", at_most=30), Guardrail(metric="r2", at_least=0.99))
+        result = judge(guardrails=rails)
+        rmse = float(np.sqrt(np.mean((Y - OURS[:, 0]) ** 2)))
+        assert result["guardrail rmse"].value == pytest.approx(rmse)
+        assert (result["guardrail rmse"].passed, result["guardrail rmse"].limit) == (True, 30)
+        assert not result["guardrail r2"].passed
+        assert result["guardrail r2"].detail.startswith("r2 0.8")
+        assert result["guardrail r2"].detail.endswith("is not at least 0.99: failed")
+        stricter = judge(guardrails=(Guardrail(metric="rmse", at_most=rmse - 0.01),))
+        assert not stricter["guardrail rmse"].passed
+
+    def test_what_cannot_be_measured_fails(self) -> None:
+        broken = OURS.copy()
+        broken[0] = np.nan
+        result = judge(replace(ALONE, scores=broken), guardrails=(Guardrail(metric="rmse", at_most=30),))["guardrail rmse"]
+        assert not result.passed
+        assert "rmse cannot be measured" in result.detail
+
+
+class TestRunning:
+    ONLINE = Problem(statement="s", objective="o", decision="d", business_metric="b", scale=Scale(requests_per_second=50))
+
+    def test_memory(self) -> None:
+        assert judge(replace(GOOD, memory_mb=120.0), memory_mb=120)["memory_mb"].passed
+        result = judge(replace(GOOD, memory_mb=120.0), memory_mb=100)["memory_mb"]
+        assert result.detail == "a process that answers with the bundle holds 120 MB, 100 MB are allowed: failed"
+        assert not judge(GOOD, memory_mb=100)["memory_mb"].passed
+
+    @pytest.mark.parametrize(("capacity", "passed"), [(50.0, True), (49.9, False), (None, False), (math.nan, False)])
+    def test_capacity(self, capacity: float | None, passed: bool) -> None:
+        verdict = validate(replace(GOOD, capacity_per_second=capacity), Success(metric="mae"), problem=self.ONLINE)
+        (result,) = [one for one in verdict.results if one.gate == "capacity"]
+        assert result.passed is passed
+        assert ("50 are needed (problem.scale.requests_per_second)" in result.detail) is (capacity in (50.0, 49.9))
 
 
 class TestContract:

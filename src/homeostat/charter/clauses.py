@@ -55,6 +55,27 @@ def _paths(section: type[Section] = Charter, at: str = "") -> Iterator[str]:
             yield from _paths(kind, f"{at}{name}.")
 
 
+def every_clause(section: type[Section] = Charter, at: str = "") -> Iterator[str]:
+    """Every clause that holds a value, not further clauses, in the order of the schema.
+
+    An item of a list of sections is written ``[]`` and any key of a mapping of sections ``*``: ``learning.windows[].kind``,
+    ``data.tables.*.source``.
+    """
+    for name, info in section.model_fields.items():
+        here, annotation = f"{at}{name}", _plain(info.annotation)
+        inner, mark = annotation, ""
+        if get_origin(annotation) in (tuple, dict):
+            inner, mark = (
+                get_args(annotation)[-1 if get_origin(annotation) is dict else 0],
+                ".*" if get_origin(annotation) is dict else "[]",
+            )
+        kind = _of_class(inner, Section)
+        if kind is None:
+            yield here
+        else:
+            yield from every_clause(kind, f"{here}{mark}.")
+
+
 def _step(annotation: Any, loc: Loc) -> Any:
     """The annotation at a place below another annotation; None when there is none."""
     for part in loc:

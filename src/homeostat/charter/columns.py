@@ -15,28 +15,47 @@ if TYPE_CHECKING:
 
 
 def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
-    """Every column the charter names, with the clause that names it; the target first."""
-    yield ("task", "target"), charter.task.target
-    if charter.task.time is not None:
-        yield ("task", "time"), charter.task.time
-    lists = {
+    """Every column of the main rows that the charter names, with the clause that names it; the target first.
+
+    A private column that is misspelt would go unprotected, so it must be there too; with further tables it may be one of theirs.
+    """
+    single: dict[Loc, str | None] = {
+        ("task", "target"): charter.task.target,
+        ("task", "time"): charter.task.time,
+        ("value", "amount"): charter.value.amount,
+        ("success", "baseline", "column"): charter.success.baseline.column,
+        ("preparation", "split", "group"): charter.preparation.split.group,
+    }
+    yield from ((loc, column) for loc, column in single.items() if column is not None)
+    lists: dict[Loc, tuple[str, ...]] = {
         ("task", "entity"): charter.task.entity,
         ("task", "leave_out"): charter.task.leave_out,
         ("success", "segments"): charter.success.segments,
     }
+    if not charter.data.tables:
+        lists |= {("privacy", name): getattr(charter.privacy, name) for name in type(charter.privacy).model_fields}
     for loc, columns in lists.items():
         yield from (((*loc, index), column) for index, column in enumerate(columns))
-    yield from ((("preparation", "types", column), column) for column in charter.preparation.types)
+    for name in ("types", "columns"):
+        yield from ((("preparation", name, column), column) for column in getattr(charter.preparation, name))
 
 
-def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "") -> None:
-    """Return when the data has every column the charter names. ``place`` says which data: a file's name.
+def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "", raw: bool = False) -> None:
+    """Return when the data has every column the charter names.
+
+    Args:
+        charter: the charter.
+        columns: those of the data.
+        place: which data: a file's name.
+        raw: the rows are as the source has them, and only what ``privacy`` names is looked for; else they are as they are stored, without
+            the columns that are never stored.
 
     Raises:
         DataError: HS204, the target is missing; HS203, another column is. Clause, column and near names of the first are
             in the message; the other clauses are listed behind it.
     """
-    missing = [(loc, name) for loc, name in named_columns(charter) if name not in columns]
+    asked = [(loc, name) for loc, name in named_columns(charter) if (loc[0] == "privacy" if raw else loc[:2] != ("privacy", "never_store"))]
+    missing = [(loc, name) for loc, name in asked if name not in columns]
     if not missing:
         return
     loc, name = missing[0]

@@ -54,8 +54,7 @@ def _violation(code: str, loc: Loc, details: list[Mapping[str, Any]]) -> Violati
         near = meant(loc)
         return Violation(code, loc, f'got an unknown clause "{loc[-1]}"; allowed here: {known}', f"did you mean {near}?" if near else "")
     allowed = [SPAN] if loc in SPANS else list(dict.fromkeys(_allowed(detail) for detail in details))
-    got = "another value" if loc == ("store", "ledger") else shown(details[0]["input"])  # a database URL may hold a password
-    return Violation(code, loc, f"got {got}; allowed: {' or '.join(allowed)}")
+    return Violation(code, loc, f"got {shown(details[0]['input'])}; allowed: {' or '.join(allowed)}")
 
 
 def _allowed(detail: Mapping[str, Any]) -> str:

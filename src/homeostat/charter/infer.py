@@ -10,6 +10,7 @@ from homeostat.charter.guess import TargetGuess, TimeGuess, guess_target, guess_
 from homeostat.charter.suspects import TELLTALE, Suspect, find_suspects, row_order
 from homeostat.charter.violations import shown
 from homeostat.charter.yaml_nodes import scalar
+from homeostat.core.sections import Source
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,23 +20,22 @@ METRICS = {"regression": "mae", "binary": "auc", "multiclass": "log_loss"}
 WINDOW_ROWS = 100  # a monitoring window should hold at least this many rows
 
 
-def infer_charter(
-    frame: pl.DataFrame, target: str, source: str, name: str, *, delimiter: str = ",", contract: str | None = "contract.yaml"
-) -> str:
+def infer_charter(frame: pl.DataFrame, target: str, origin: Source | str, name: str, *, contract: str | None = "contract.yaml") -> str:
     """A commented charter (YAML) for predicting a column of a frame; ``parse_charter`` accepts it.
 
     Args:
         frame: the rows; those without a target are counted, not used.
         target: the column to predict.
-        source: what ``data.source`` shall say.
+        origin: what ``data`` shall say about where the rows come from; a text is a path.
         name: the model's name; characters that a name cannot hold become "-".
-        delimiter: what ``data.delimiter`` shall say.
         contract: what ``data.contract`` shall say, None for no contract.
 
     Raises:
         DataError: HS204, no such target column; HS202, no rows.
         LearningError: HS301, the target has one value; HS304, it is neither classes nor a quantity.
     """
+    section = Source(source=origin) if isinstance(origin, str) else origin
+    source = section.source
     if target not in frame.columns:
         message = f"got {shown(target)}, which the data does not have"
         raise DataError("HS204", message, place=_comment(source), next_step=near_columns(target, frame.columns))
@@ -52,7 +52,7 @@ def infer_charter(
         _task(target, guess, time, suspects),
         _value(guess),
         _success(guess, _segment_candidates(frame, target, suspects, time)),
-        _data(source, delimiter, contract),
+        _data(section, contract),
         _training(time, in_order=in_order),
         _running(known, time),
     )
@@ -123,7 +123,8 @@ def _value(guess: TargetGuess) -> str:
     elif guess.task == "regression":
         example = "over: 1.0                  # cost of predicting one unit too much\n#   under: 2.0                 # ... too little"
     else:
-        return "# value: amounts of money are for binary and regression tasks\n"
+        a, b = (scalar(name) for name in guess.classes[:2])
+        example = f"costs: {{{a}: {{{a}: 0, {b}: 1}}, {b}: {{{a}: 5, {b}: 0}}}}  # of each class for each; costs[actual][predicted]"
     return f"""\
 # value:                      # what being right or wrong is worth: sets the decision threshold and the money scores
 #   currency: EUR
@@ -148,10 +149,14 @@ success:                      # each clause becomes a gate that a model must pas
 """
 
 
-def _data(source: str, delimiter: str, contract: str | None) -> str:
-    lines = ["data:", f"  source: {scalar(source)}"]
-    if delimiter != ",":
-        lines.append(f"  delimiter: {scalar(delimiter)}")
+def _data(section: Source, contract: str | None) -> str:
+    lines = ["data:", f"  source: {scalar(section.source)}"]
+    said = section.model_dump(include={"table", "query", "delimiter", "decimal", "encoding"}, exclude_defaults=True)
+    lines += [f"  {clause}: {scalar(value)}" for clause, value in said.items() if (clause, value) != ("delimiter", ",")]
+    if section.table or section.query:
+        lines.append(
+            "  # watermark: COLUMN         # by which new and changed rows are found; without it the whole table is read each time"
+        )
     lines.append(f"  contract: {scalar(contract)}" if contract else "  # contract: contract.yaml")
     return "\n".join(lines) + "\n"
 

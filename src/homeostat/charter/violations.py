@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homeostat.core.addresses import without_secrets
+
 Loc = tuple[str | int, ...]
 
 
@@ -30,7 +32,7 @@ def clause(loc: Loc) -> str:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as an error shows it: in double quotes when it is text, cut when it is long.
+    """A value as an error shows it: in double quotes when it is text, cut when it is long, without the passwords of addresses.
 
     >>> shown("auc"), shown(3), shown(None), shown([1, 2])
     ('"auc"', '3', 'nothing', 'a list')
@@ -41,5 +43,5 @@ def shown(value: object, limit: int = 60) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{without_secrets(value)}"' if isinstance(value, str) else str(value)
     return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"

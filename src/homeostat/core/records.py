@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from homeostat.core.sections import Kind
 
+    Rows = NDArray[np.int64]
+    Floats = NDArray[np.float64]
 
 # Columns that say where a row came from: the source file, and the line (CSV) or row (Parquet) in it, counted from 1.
 PROVENANCE = ("_source", "_line")
@@ -27,17 +31,39 @@ class SourceFile:
     rows: int
 
 
+Severity = Literal["warn", "reject", "quarantine", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule about a whole delivery that does not hold: what was measured and what is allowed.
+
+    ``value`` is None when there was nothing to measure: a rule that cannot be answered does not hold.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    value: float | str | None
+    limit: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ContractReport:
     """The outcome of a contract on a frame: ``good.height + quarantined.height`` is the number of rows that came in.
 
     ``quarantined`` keeps every column and adds ``_rules`` (list of rule names) and ``_reasons`` (one text).
-    ``failures`` counts failing rows per rule.
+    ``failures`` counts failing rows per rule, ``warnings`` the same for rules that only warn: their rows are good.
+    ``severities`` has the severity of each rule in ``failures``. ``breaches`` are the rules about the whole delivery that do not hold;
+    a report on one batch has none.
     """
 
     good: pl.DataFrame
     quarantined: pl.DataFrame
     failures: Mapping[str, int]
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -49,15 +75,31 @@ class ContractReport:
         """Share of rows that were quarantined; 0 when no row came in."""
         return self.quarantined.height / self.rows if self.rows else 0.0
 
+    @property
+    def rejected(self) -> pl.Series:
+        """One boolean per row of ``quarantined``: True where a rule says that the row is never taken in, so no repair can help."""
+        final = [rule for rule, severity in self.severities.items() if severity == "reject"]
+        return self.quarantined["_rules"].list.set_intersection(final).list.len() > 0
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The broken rules for which the whole delivery must be refused, whatever the share of bad rows."""
+        rows = [rule for rule, severity in self.severities.items() if severity == "stop"]
+        return (*rows, *(breach.rule for breach in self.breaches if breach.severity == "stop"))
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """A committed version of the curated table: Delta version, content digest, schema and the files it came from."""
+    """Curated rows as a committed version of a Delta table: content digest, schema and the sources they came from.
+
+    ``quarantined`` rows wait for repair, ``dropped`` ones were filtered out by ``features.sql``.
+    """
 
     table: str
     version: int
     rows: int
     quarantined: int
+    dropped: int
     digest: str
     schema: Mapping[str, str]
     contract: Mapping[str, str]
@@ -66,11 +108,49 @@ class DatasetVersion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Three disjoint frames; with a time column in time order: train, then validation, then the sealed holdout."""
+    """Three disjoint frames; of a split by time in time order: train, then validation, then the sealed holdout.
+
+    ``between`` are the rows in a gap before validation: too new to train what validation judges, old enough for what the holdout judges.
+    ``left_out`` counts those in the gap before the holdout, which are in no part. ``folds`` are pairs of row numbers of ``development``,
+    (train, validation), on which trials are judged; none: on ``validation``.
+    """
 
     train: pl.DataFrame
     validation: pl.DataFrame
     holdout: pl.DataFrame
+    folds: tuple[tuple[Rows, Rows], ...] = ()
+    between: pl.DataFrame | None = None
+    left_out: int = 0
+
+    @property
+    def development(self) -> pl.DataFrame:
+        """All rows that are not sealed: train, what lies between, then validation."""
+        before = self.train if self.between is None else self.train.vstack(self.between)
+        return before.vstack(self.validation)
+
+    @property
+    def rounds(self) -> int:
+        """How often a trial is fitted and judged: once a fold, or once."""
+        return len(self.folds) or 1
+
+    def round(self, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The training and the validation rows of one round, counted from 0."""
+        if not self.folds:
+            return self.train, self.validation
+        train, judged = self.folds[number]
+        return self.development[train], self.development[judged]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Balanced:
+    """Training rows whose classes weigh alike: which rows (None: all; a row can stand twice) and their weights (None: 1 everywhere).
+
+    ``ratio`` (k,) says by what each class's share of the weight was multiplied; scores divided by it are those at the true shares.
+    """
+
+    rows: Rows | None
+    weights: Floats | None
+    ratio: Floats
 
 
 @dataclass(frozen=True, slots=True)

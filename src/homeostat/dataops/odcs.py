@@ -1,272 +1,204 @@
-"""A contract as text: the part of the Open Data Contract Standard (ODCS) v3 that is checked here.
+"""A contract as text: Open Data Contract Standard (ODCS) v3.1.0, and where each of our rules stands in it.
 
-Written as v3.1.0, the first version with a timestamp type and a named metric for allowed values; v3.0 is read too.
-Documentation clauses (description, tags, team, ...) are accepted; a rule that nothing here would check is refused.
+On a property: ``required``, ``unique``, ``logicalTypeOptions`` (minimum, exclusiveMinimum, minLength, pattern ...), and for allowed
+values the library metric ``invalidValues`` with ``mustBe: 0``.
+On the table: a unique key is the metric ``duplicateValues`` over several properties, the number of rows ``rowCount``, missing values
+``nullValues`` of the property, in rows or percent; a foreign key is a ``relationship``; a condition on rows is a ``sql`` query that
+counts the rows for which it is false, marked with the custom property ``form: row``; a query that must give no rows is one that counts
+them, marked ``form: noRows``; any other query stands as it is, with the operators of the standard. Freshness is the service level
+``latency`` of a column. What the standard has no metric for (mean, std, quantile, value_percent, correlation) is ``custom`` with the
+engine ``homeostat``. Two limits of one rule are two entries with one name, since an entry may have one operator; ``mustBeBetween``
+leaves out its ends.
+
+Severity: a quality entry's own ``severity``, one of warn, reject, quarantine, stop; read are also info and warning (warn), error (the
+default of the rule), critical and fatal (stop). For the other clauses of a property, and for freshness, it stands in the custom
+property ``severity``, by check or rule name; for a relationship in its custom property ``severity``. Defaults are not written.
+
+Other custom properties: ``mayBeAbsent`` of a property; ``from`` and ``to`` of a relationship with names that the standard's notation
+cannot write.
 
 Source: Bitol, Open Data Contract Standard v3.1.0, https://bitol-io.github.io/open-data-contract-standard/.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Any, NoReturn, cast, get_args
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from homeostat.core.casts import LogicalType
-from homeostat.core.targets import text_of
-from homeostat.dataops.rules import ColumnRule, Contract
-from homeostat.errors import DataError
+if TYPE_CHECKING:
+    from homeostat.dataops.rules import ColumnRule, Contract, ForeignKey, Freshness, Limits, QueryRule, RowRule, Statistic
 
 WRITTEN = "v3.1.0"
-READ = ("v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0")
-KINDS: tuple[str, ...] = get_args(LogicalType)
 MAY_BE_ABSENT = "mayBeAbsent"
-_TEXTS = {"description", "tags", "customProperties", "authoritativeDefinitions", "businessName", "physicalName", "id"}
-_ROOT = _TEXTS | {"apiVersion", "kind", "name", "version", "status", "schema", "tenant", "servers", "dataProduct", "domain", "support"}
-_ROOT |= {"price", "team", "roles", "slaDefaultElement", "slaProperties", "contractCreatedTs"}
-_OBJECT = _TEXTS | {"name", "logicalType", "physicalType", "dataGranularityDescription", "properties"}
-_PROPERTY = _TEXTS | {"name", "logicalType", "logicalTypeOptions", "required", "unique", "primaryKey", "primaryKeyPosition", "quality"}
-_PROPERTY |= {"physicalType", "classification", "encryptedName", "criticalDataElement", "examples", "partitioned", "partitionKeyPosition"}
-_PROPERTY |= {"transformSourceObjects", "transformLogic", "transformDescription"}
-_RULE = _TEXTS | {"type", "metric", "rule", "arguments", "validValues", "mustBe", "name", "dimension", "severity", "businessImpact", "unit"}
+ENGINE = "homeostat"
+SEVERITY = "severity"
+FORM = "form"
+ROW, NO_ROWS = "row", "noRows"
+OPTIONS = {
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "above": "exclusiveMinimum",
+    "below": "exclusiveMaximum",
+    "shortest": "minLength",
+    "longest": "maxLength",
+    "pattern": "pattern",
+}
+OPERATORS = {
+    "minimum": "mustBeGreaterOrEqualTo",
+    "above": "mustBeGreaterThan",
+    "maximum": "mustBeLessOrEqualTo",
+    "below": "mustBeLessThan",
+}
+UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
 
 
 def dump_contract(contract: Contract) -> str:
     """The contract as ODCS YAML; ``parse_contract`` reads back an equal one."""
-    document = {
+    table: dict[str, Any] = {
+        "name": contract.table_name,
+        "logicalType": "object",
+        "properties": [_property(column, contract) for column in contract.columns],
+    }
+    quality = [entry for entries in _table_quality(contract) for entry in entries]
+    if quality:
+        table["quality"] = quality
+    if contract.references:
+        table["relationships"] = [_relationship(key, contract.table_name) for key in contract.references]
+    severities = {fresh.name: fresh.severity for fresh in contract.freshness if fresh.severity != "stop"}
+    if severities:
+        table["customProperties"] = [_custom(SEVERITY, severities)]
+    document: dict[str, Any] = {
         "apiVersion": WRITTEN,
         "kind": "DataContract",
         "id": contract.name,
         "name": contract.name,
         "version": contract.version,
         "status": "active",
-        "schema": [{"name": contract.name, "logicalType": "object", "properties": [_property(column) for column in contract.columns]}],
+        "schema": [table],
     }
+    if contract.freshness:
+        document["slaProperties"] = [_latency(fresh, contract.table_name) for fresh in contract.freshness]
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
     # PyYAML writes these line breaks as they are and reads them back as spaces; escaped they survive.
     odd = any(mark in text for mark in "\x85\u2028\u2029")
     return yaml.safe_dump(document, sort_keys=False, width=120) if odd else text
 
 
-def _property(column: ColumnRule) -> dict[str, Any]:
-    options = {name: value for name, value in (("minimum", column.minimum), ("maximum", column.maximum)) if value is not None}
+def _property(column: ColumnRule, contract: Contract) -> dict[str, Any]:
     written: dict[str, Any] = {"name": column.name, "logicalType": column.kind, "required": column.required}
     if column.unique:
         written["unique"] = True
+    options = {option: getattr(column, field) for field, option in OPTIONS.items() if getattr(column, field) is not None}
     if options:
         written["logicalTypeOptions"] = options
+    quality: list[dict[str, Any]] = []
     if column.allowed is not None:
         arguments = {"validValues": list(column.allowed)}
-        written["quality"] = [{"type": "library", "metric": "invalidValues", "arguments": arguments, "mustBe": 0}]
+        entry = {"type": "library", "metric": "invalidValues", "arguments": arguments, "mustBe": 0}
+        quality.append(entry | _severity(column.severity("allowed"), "quarantine"))
+    for rule in contract.statistics:
+        if rule.measure in ("nulls", "null_percent") and rule.columns == (column.name,):
+            unit = {"unit": "percent" if rule.measure == "null_percent" else "rows"}
+            quality += _limited({"name": rule.name, "type": "library", "metric": "nullValues"} | unit, rule.limits, rule)
+    if quality:
+        written["quality"] = quality
+    severities = {check: severity for check, severity in column.severities if check != "allowed" or column.allowed is None}
+    custom = [_custom(SEVERITY, severities)] if severities else []
     if column.optional:
-        written["customProperties"] = [{"property": MAY_BE_ABSENT, "value": True}]
+        custom.append(_custom(MAY_BE_ABSENT, True))
+    if custom:
+        written["customProperties"] = custom
     return written
 
 
-def parse_contract(text: str, name: str) -> Contract:
-    """The contract in an ODCS YAML text; ``name`` is what errors call the text, such as its file name.
-
-    Raises:
-        DataError: HS206, not valid YAML, not a contract of the standard, or a rule that cannot be checked; says the clause, the
-            value got and what is allowed.
-    """
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise DataError("HS206", f"not valid YAML: {getattr(error, 'problem', None) or error}", place=where) from error
-    reader = _Reader(name)
-    reader.known(document, _ROOT, "the contract")
-    reader.one_of(document.get("apiVersion"), READ, "apiVersion")
-    reader.one_of(document.get("kind"), ("DataContract",), "kind")
-    version = reader.text(document.get("version"), "version")
-    objects = document.get("schema")
-    if not isinstance(objects, list) or len(objects) != 1:
-        got = f"{len(objects)} objects" if isinstance(objects, list) else repr(objects)
-        reader.refuse("schema", f"got {got}; a list with exactly one object (the table) is allowed")
-    table = objects[0]
-    reader.known(table, _OBJECT, "schema[0]")
-    title = reader.text(document.get("name", table.get("name")), "name")
-    return Contract(title, version, _columns(table.get("properties"), reader))
+def _table_quality(contract: Contract) -> list[list[dict[str, Any]]]:
+    entries = [
+        [
+            {"type": "library", "metric": "duplicateValues", "arguments": {"properties": list(key.columns)}, "mustBe": 0}
+            | _severity(key.severity, "quarantine")
+        ]
+        for key in contract.keys
+    ]
+    entries += [[_condition(rule)] for rule in contract.conditions]
+    entries += [_statistic(rule) for rule in contract.statistics if rule.measure not in ("nulls", "null_percent")]
+    return entries + [_query(rule) for rule in contract.queries]
 
 
-class _Reader:
-    """Knows the text's name, so that every refusal can say where."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def refuse(self, clause: str, message: str) -> NoReturn:
-        raise DataError("HS206", message, place=f"{self.name}: {clause}", next_step="mend the contract; `homeostat init` shows one")
-
-    def known(self, value: Any, clauses: set[str], place: str) -> None:
-        if not isinstance(value, Mapping):
-            self.refuse(place, f"got {_shown(value)}; a mapping is allowed")
-        unknown = [str(key) for key in value if key not in clauses]
-        if unknown:
-            self.refuse(place, f"got the clause {unknown[0]!r}; allowed are {', '.join(sorted(clauses))}")
-
-    def one_of(self, value: Any, allowed: tuple[str, ...], clause: str) -> str:
-        if value not in allowed:
-            self.refuse(clause, f"got {_shown(value)}; allowed: {', '.join(allowed)}")
-        return cast("str", value)
-
-    def text(self, value: Any, clause: str) -> str:
-        if not isinstance(value, str) or not value:
-            self.refuse(clause, f"got {_shown(value)}; a text is allowed (put it in quotes)")
-        return value
-
-    def flag(self, value: Any, clause: str) -> bool:
-        if not isinstance(value, bool):
-            self.refuse(clause, f"got {_shown(value)}; true or false is allowed")
-        return value
+def row_query(condition: str) -> str:
+    """The standard's form of a condition on rows: how many rows break it."""
+    return f"SELECT COUNT(*) FROM {{object}} WHERE NOT ({condition})"  # noqa: S608 - text for a file
 
 
-def _columns(properties: Any, reader: _Reader) -> tuple[ColumnRule, ...]:
-    if not isinstance(properties, list) or not properties:
-        reader.refuse("schema[0].properties", f"got {_shown(properties)}; a list with one entry per column is allowed")
-    columns = tuple(_column(entry, f"schema[0].properties[{i}]", reader) for i, entry in enumerate(properties))
-    names = [column.name for column in columns]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            reader.refuse(f"schema[0].properties[{i}].name", f"got {name!r} a second time; each column is allowed once")
-    keys = [entry["name"] for entry in properties if entry.get("primaryKey")]
-    if len(keys) > 1:
-        reader.refuse("schema[0].properties", f"got a primary key of {len(keys)} columns ({', '.join(keys)}); one column is allowed")
-    return columns
+def count_query(sql: str) -> str:
+    """The standard's form of a query that must give no rows: how many it gives."""
+    return f"SELECT COUNT(*) FROM ({sql}) AS found"  # noqa: S608 - text for a file
 
 
-def _column(entry: Any, place: str, reader: _Reader) -> ColumnRule:
-    reader.known(entry, _PROPERTY, place)
-    name = reader.text(entry.get("name"), f"{place}.name")
-    where = f"{place} ({name})"
-    kind = cast("LogicalType", reader.one_of(entry.get("logicalType"), KINDS, f"{where}.logicalType"))
-    options = entry.get("logicalTypeOptions", {})
-    temporal = {"format"} if kind in ("date", "timestamp") else set()
-    reader.known(options, {"minimum", "maximum"} | temporal, f"{where}.logicalTypeOptions")
-    if kind == "date" and "HH" in str(options.get("format", "")):
-        kind = "timestamp"  # v3.0 has no timestamp: there it is a date whose format has hours
-    minimum = _bound(options.get("minimum"), kind, f"{where}.logicalTypeOptions.minimum", reader)
-    maximum = _bound(options.get("maximum"), kind, f"{where}.logicalTypeOptions.maximum", reader)
-    if minimum is not None and maximum is not None and _empty(minimum, maximum):
-        reader.refuse(f"{where}.logicalTypeOptions", f"got minimum {minimum} and maximum {maximum}; minimum <= maximum is allowed")
-    rules = _quality(entry.get("quality", []), f"{where}.quality", reader)
-    key = reader.flag(entry.get("primaryKey", False), f"{where}.primaryKey")
-    return ColumnRule(
-        name=name,
-        kind=kind,
-        required=reader.flag(entry.get("required", False), f"{where}.required") or key or "required" in rules,
-        unique=reader.flag(entry.get("unique", False), f"{where}.unique") or key or "unique" in rules,
-        minimum=minimum,
-        maximum=maximum,
-        allowed=_allowed(rules.get("allowed"), kind, f"{where}.quality", reader),
-        optional=_optional(entry.get("customProperties", []), f"{where}.customProperties", reader),
-    )
+def _condition(rule: RowRule) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": rule.name, "type": "sql", "query": row_query(rule.sql), "mustBe": 0}
+    return entry | _severity(rule.severity, "quarantine") | {"customProperties": [_custom(FORM, ROW)]}
 
 
-def _bound(value: Any, kind: LogicalType, clause: str, reader: _Reader) -> int | float | str | None:
-    if value is None:
-        return None
-    if kind in ("number", "integer"):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
-            reader.refuse(clause, f"got {_shown(value)}; a number between -2^63 and 2^63 is allowed")
-        return value
-    if kind not in ("date", "timestamp"):
-        reader.refuse(clause, f"got {_shown(value)}; a {kind} column has no order, so no limits are allowed")
-    text = value.isoformat() if isinstance(value, date) else value
-    if not _is_moment(text, kind):
-        reader.refuse(clause, f"got {_shown(value)}; ISO 8601 text is allowed, such as {_example(kind)}")
-    return cast("str", text)
+def _query(rule: QueryRule) -> list[dict[str, Any]]:
+    if rule.limits is not None:
+        return _limited({"name": rule.name, "type": "sql", "query": rule.sql}, rule.limits, rule)
+    entry: dict[str, Any] = {"name": rule.name, "type": "sql", "query": count_query(rule.sql), "mustBe": 0}
+    return [entry | _severity(rule.severity, "stop") | {"customProperties": [_custom(FORM, NO_ROWS)]}]
 
 
-def _is_moment(text: Any, kind: LogicalType) -> bool:
-    try:
-        if kind == "date":
-            date.fromisoformat(text)
-            return True
-        return datetime.fromisoformat(text).tzinfo is None
-    except (TypeError, ValueError):
-        return False
+def _statistic(rule: Statistic) -> list[dict[str, Any]]:
+    if rule.measure == "rows":
+        return _limited({"name": rule.name, "type": "library", "metric": "rowCount"}, rule.limits, rule)
+    told: dict[str, Any] = {"measure": rule.measure, "columns": list(rule.columns)}
+    told |= {name: value for name, value in (("at", rule.at), ("value", rule.value)) if value is not None}
+    told |= {name: getattr(rule.limits, name) for name in OPERATORS if getattr(rule.limits, name) is not None}
+    entry: dict[str, Any] = {"name": rule.name, "type": "custom", "engine": ENGINE, "implementation": told}
+    return [entry | _severity(rule.severity, "stop")]
 
 
-def _example(kind: LogicalType) -> str:
-    return '"2024-01-31"' if kind == "date" else '"2024-01-31T18:00:00"'
+def _limited(entry: dict[str, Any], limits: Limits, rule: Statistic | QueryRule) -> list[dict[str, Any]]:
+    """The entry once per operator that the limits need."""
+    told = {name: getattr(limits, name) for name in OPERATORS if getattr(limits, name) is not None}
+    operators: list[dict[str, Any]]
+    if set(told) == {"minimum", "maximum"} and limits.minimum == limits.maximum:
+        operators = [{"mustBe": limits.minimum}]
+    elif set(told) == {"above", "below"}:
+        operators = [{"mustBeBetween": [limits.above, limits.below]}]
+    else:
+        operators = [{OPERATORS[name]: value} for name, value in told.items()]
+    return [entry | operator | _severity(rule.severity, "stop") for operator in operators]
 
 
-def _empty(minimum: int | float | str, maximum: int | float | str) -> bool:
-    if isinstance(minimum, str) or isinstance(maximum, str):
-        return datetime.fromisoformat(str(minimum)) > datetime.fromisoformat(str(maximum))
-    return minimum > maximum
+def plain(name: str) -> str:
+    """A name as the standard's references can write it: letters, digits and underscores, not starting with a digit."""
+    return re.sub(r"^(?=[0-9])|^$", "_", re.sub(r"[^A-Za-z0-9_]", "_", name))
 
 
-def _quality(entries: Any, clause: str, reader: _Reader) -> dict[str, Any]:
-    """Rules by our names: ``required`` and ``unique`` as flags, ``allowed`` with its values. Text rules are for people only."""
-    if not isinstance(entries, list):
-        reader.refuse(clause, f"got {_shown(entries)}; a list of rules is allowed")
-    found: dict[str, Any] = {}
-    for i, entry in enumerate(entries):
-        place = f"{clause}[{i}]"
-        if isinstance(entry, Mapping) and entry.get("type") == "text":
-            continue
-        reader.known(entry, _RULE, place)
-        reader.one_of(entry.get("type", "library"), ("library", "text"), f"{place}.type")
-        metric = entry.get("metric", entry.get("rule"))
-        if metric == "validValues":  # v3.0: the rule itself, no comparison
-            found["allowed"] = entry.get("validValues", entry.get("mustBe"))
-            continue
-        if entry.get("mustBe") != 0 or isinstance(entry.get("mustBe"), bool):
-            reader.refuse(f"{place}.mustBe", f"got {_shown(entry.get('mustBe'))}; 0 is allowed: each bad row is quarantined")
-        if metric == "nullValues":
-            found["required"] = True
-        elif metric in ("duplicateValues", "duplicateCount"):
-            found["unique"] = True
-        elif metric == "invalidValues" and set(entry.get("arguments") or {}) == {"validValues"}:
-            found["allowed"] = entry["arguments"]["validValues"]
-        else:
-            allowed = "nullValues, duplicateValues, or invalidValues with the argument validValues"
-            reader.refuse(f"{place}.metric", f"got {_shown(metric)}; allowed: {allowed}")
-    return found
+def _relationship(key: ForeignKey, table: str) -> dict[str, Any]:
+    source = [f"{plain(table)}.{plain(name)}" for name in key.columns]
+    target = [f"{plain(key.table)}.{plain(name)}" for name in key.to]
+    written: dict[str, Any] = {"type": "foreignKey"}
+    written |= {"from": source, "to": target} if len(source) > 1 else {"from": source[0], "to": target[0]}
+    custom = [_custom(SEVERITY, key.severity)] if key.severity != "quarantine" else []
+    if any(plain(name) != name for name in (table, *key.columns)):
+        custom.append(_custom("from", list(key.columns)))
+    if any(plain(name) != name for name in (key.table, *key.to)):
+        custom.append(_custom("to", {"table": key.table, "columns": list(key.to)}))
+    return written | ({"customProperties": custom} if custom else {})
 
 
-def _allowed(values: Any, kind: LogicalType, clause: str, reader: _Reader) -> tuple[str, ...] | None:
-    if values is None:
-        return None
-    place = f"{clause}.validValues"
-    if not isinstance(values, list) or not values:
-        reader.refuse(place, f"got {_shown(values)}; a list of values is allowed")
-    if kind == "timestamp":
-        reader.refuse(place, "got a list of timestamps; only limits are allowed for this type")
-    texts = tuple(text_of(value) for value in values)
-    for text in texts:
-        if not fits(text, kind):
-            reader.refuse(place, f"got {text!r}; each value must be a {kind}")
-    return texts
+def _latency(rule: Freshness, table: str) -> dict[str, Any]:
+    unit = next((unit for unit, seconds in UNITS.items() if not rule.within % timedelta(seconds=seconds)), "")
+    value = rule.within // timedelta(seconds=UNITS[unit]) if unit else rule.within.total_seconds()
+    return {"property": "latency", "value": value, "unit": unit or "s", "element": f"{table}.{rule.column}"}
 
 
-def fits(text: str, kind: LogicalType) -> bool:
-    """Whether a text names a value of the kind."""
-    try:
-        if kind == "number":
-            return math.isfinite(float(text))
-        if kind == "integer":
-            return -(2**63) <= int(text) < 2**63
-    except ValueError:
-        return False
-    if kind == "boolean":
-        return text in ("true", "false")
-    return kind == "string" or _is_moment(text, kind)
+def _severity(severity: str, default: str) -> dict[str, str]:
+    return {} if severity == default else {"severity": severity}
 
 
-def _optional(entries: Any, clause: str, reader: _Reader) -> bool:
-    if not isinstance(entries, list):
-        reader.refuse(clause, f"got {_shown(entries)}; a list of property and value is allowed")
-    found = [entry for entry in entries if isinstance(entry, Mapping) and entry.get("property") == MAY_BE_ABSENT]
-    return reader.flag(found[-1].get("value"), f"{clause}.{MAY_BE_ABSENT}") if found else False
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value)[:80]
+def _custom(name: str, value: Any) -> dict[str, Any]:
+    return {"property": name, "value": value}

@@ -1,18 +1,17 @@
-"""Names for content: the digest of a frame, its schema, and how two schemas differ."""
+"""Names for content: the digest of rows, its schema, and how two schemas differ."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.casts import logical_type
+from homeostat.core.ids import digest
 
 if TYPE_CHECKING:
     import polars as pl
-
-SLICE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +61,62 @@ def _fits(before: str, after: str) -> bool:
     return after == "null" or (before, after) in {("number", "integer"), ("timestamp", "date")} or (before == "string" and after in simple)
 
 
-def content_digest(frame: pl.DataFrame) -> str:
-    """SHA-256 over the schema and the rows as a multiset: 64 hex characters.
+@dataclass(slots=True)
+class ContentHash:
+    """The digest of rows that come in batches: any cutting of the same rows into batches gives the same digest.
 
-    Equal for permuted rows, reordered columns, other chunks, and narrower or wider types of the same kind (Int32 and Int64); different when
-    a cell, a name or a logical type differs, or a row comes once more. NaN equals null and -0.0 equals 0.0.
+    Memory is that of one batch. Every batch has the same columns and logical types.
+    """
+
+    _schema: dict[str, str] = field(default_factory=dict)
+    _rows: int = 0
+    _parts: dict[str, tuple[Any, Any, Any]] = field(default_factory=dict)
+
+    def update(self, frame: pl.DataFrame) -> None:
+        """Take in the next rows.
+
+        Raises:
+            ValueError: other columns or logical types than in the batches before.
+        """
+        schema = schema_of(frame)
+        if not self._parts:
+            self._schema = schema
+            self._parts = {name: (hashlib.sha256(), hashlib.sha256(), hashlib.sha256()) for name in schema}
+        elif schema != self._schema:
+            raise ValueError(f"got a batch of {schema}, expected {self._schema}")
+        for name, kind in schema.items():
+            _feed(self._parts[name], _plain(frame[name], kind), self._rows)
+        self._rows += frame.height
+
+    def hexdigest(self) -> str:
+        """64 hex characters over the number of rows, the schema and every value."""
+        columns = [(name, self._schema[name], *(part.hexdigest() for part in self._parts[name])) for name in sorted(self._schema)]
+        return hashlib.sha256(repr((self._rows, columns)).encode()).hexdigest()
+
+
+def content_digest(frame: pl.DataFrame) -> str:
+    """SHA-256 over the schema and the rows in their order: 64 hex characters.
+
+    Equal for reordered columns, other chunks, and narrower or wider types of the same kind (Int32 and Int64); different when
+    a cell, a name, a logical type or the order of rows differs, or a row comes once more. NaN equals null and -0.0 equals 0.0.
     The bytes hashed are those of the values (float64, int64, UTF-8), so the digest does not depend on a library's version or hash.
     """
-    import polars as pl
-
-    schema = schema_of(frame)
-    names = sorted(schema)
-    plain = frame.select(_plain(frame[name], schema[name]) for name in names)
-    rows = plain.sort(pl.all(), nulls_last=False) if plain.width else plain
-    found = hashlib.sha256(repr((rows.height, [(name, schema[name]) for name in names])).encode())
-    for name in names:
-        for part in rows[name].rechunk().to_frame().iter_slices(SLICE):
-            _feed(found, part.to_series())
+    found = ContentHash()
+    found.update(frame)
     return found.hexdigest()
 
 
+def dataset_digest(deliveries: Iterable[tuple[str, str]]) -> str:
+    """The digest of a dataset that consists of deliveries: pairs of a source's name and the digest of its rows, in any order."""
+    return digest(sorted([name, content] for name, content in deliveries))
+
+
 def _plain(series: pl.Series, kind: str) -> pl.Series:
-    """The column as Float64, Int64 or String, whose order and bytes are plain."""
+    """The column as Float64, Int64 or String, whose bytes are plain."""
     import polars as pl
 
     if kind == "number":
-        numbers = series.cast(pl.Float64).fill_nan(None)
-        return numbers.set(numbers == 0, 0.0)  # -0.0 too
+        return series.cast(pl.Float64).fill_nan(None)
     if kind in ("integer", "boolean"):
         wide = series.dtype in (pl.UInt64, pl.Int128, pl.UInt128)
         return series.cast(pl.String) if wide else series.cast(pl.Int64)
@@ -101,14 +129,18 @@ def _plain(series: pl.Series, kind: str) -> pl.Series:
     return series.bin.encode("hex") if series.dtype == pl.Binary else series.cast(pl.String)
 
 
-def _feed(found: Any, series: pl.Series) -> None:
+def _feed(parts: tuple[Any, Any, Any], series: pl.Series, before: int) -> None:
+    """Into three hashes: the places of nulls, the values, and the lengths of texts, so that ("ab", "c") is not ("a", "bc")."""
     import polars as pl
 
-    found.update(series.is_null().cast(pl.UInt8).to_numpy().tobytes())
+    nulls, values, lengths = parts
+    if series.null_count():
+        nulls.update((series.is_null().arg_true().cast(pl.Int64) + before).to_numpy().astype("<i8"))
     if series.dtype == pl.String:
         filled = series.fill_null("")
-        found.update(filled.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8").tobytes())
-        found.update(str(filled.str.join("").item()).encode())
-        return
-    order = "<f8" if series.dtype == pl.Float64 else "<i8"
-    found.update(series.fill_null(0).to_numpy().astype(order).tobytes())
+        lengths.update(filled.str.len_bytes().cast(pl.Int64).to_numpy().astype("<i8"))
+        values.update(str(filled.str.join("").item()).encode())
+    elif series.dtype == pl.Float64:
+        values.update((series.fill_null(0.0).to_numpy() + 0.0).astype("<f8", copy=False))  # -0.0 + 0.0 is 0.0
+    else:
+        values.update(series.fill_null(0).to_numpy().astype("<i8", copy=False))

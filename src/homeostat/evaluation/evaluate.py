@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from homeostat.evaluation.segments import judged_segments
 from homeostat.stats import intervals
 from homeostat.stats.kernels import decide
 from homeostat.stats.metrics import metric, metrics_for
-from homeostat.stats.money import payoff_per_row, regression_cost_per_row
+from homeostat.stats.money import cost_matrix, cost_per_row, least_cost, payoff_per_row, regression_cost_per_row
 from homeostat.stats.resample import Resampling
 
 if TYPE_CHECKING:
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
     from homeostat.stats.metrics import Metric
 
 VALUE_PER_ROW = "value_per_row"
-"""Name of the money score: what one prediction earns (or, below 0, costs) on average."""
+"""Name of the money score: what one prediction earns (or, below 0, costs) on average, less what it costs to make."""
+VALUE_PER_MONTH = "value_per_month"
+"""The same for the rows of a month; measured where the charter says how many these are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """How scores became decisions, for money: binary the ``threshold``, and each row's ``amount`` ``(n,)`` where outcomes depend on it."""
+
+    threshold: float = 0.5
+    amount: Floats | None = None
 
 
 def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about judging
@@ -36,7 +47,7 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
     classes: tuple[str, ...] = (),
     segments: Mapping[str, Sequence[str]] | None = None,
     value: Value | None = None,
-    threshold: float = 0.5,
+    decided: Decided = Decided(),
     seed: int = 0,
     block: int = 1,
 ) -> tuple[Score, ...]:
@@ -49,8 +60,9 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
         success: the success metric and the confidence of the intervals.
         classes: names of the classes, in the order of the columns of ``scores``; empty for regression.
         segments: a label per row for each segment column (``segments.segment_labels``); only the success metric is given for them.
-        value: what being right or wrong is worth; adds ``value_per_row`` when it fits the task.
-        threshold: binary: the decision is positive from this score on; for money only, accuracy and f1 are measured at 0.5.
+        value: what being right or wrong is worth and predictions cost; adds ``value_per_row`` when it fits the task, and
+            ``value_per_month`` when it says how many rows a month has.
+        decided: how decisions were made; for money only, accuracy and f1 are measured at 0.5.
         seed: of the resampling.
         block: rows resampled together, for rows in time order.
 
@@ -75,7 +87,8 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
             place="preparation.holdout",
             next_step="give more rows, or a larger holdout",
         )
-    return (*found, *_money(y, scores, value, threshold, how), *_by_segment(first, y, scores, segments or {}, how))
+    money = _money(value_per_row(y, scores, classes, value, decided), value, how)
+    return (*found, *money, *_by_segment(first, y, scores, segments or {}, how))
 
 
 def _scores(metrics: Sequence[Metric], y: Floats, scores: Floats, how: Resampling, segment: str = "") -> list[Score]:
@@ -95,21 +108,46 @@ def _why(first: Metric, y: Floats, scores: Floats) -> str:
     return "they are too few"
 
 
-def _money(y: Floats, scores: Floats, value: Value | None, threshold: float, how: Resampling) -> list[Score]:
-    rows = value_per_row(y, scores, value, threshold)
-    if rows is None:
+def _money(rows: Floats | None, value: Value | None, how: Resampling) -> list[Score]:
+    """What rows earn; those without an amount or of an unknown class are not counted."""
+    if rows is None or value is None:
         return []
-    low, high = intervals.bootstrap_mean(rows, how)
-    return [Score(VALUE_PER_ROW, float(rows.mean()), low, high, len(rows))] if math.isfinite(low) else []
+    known = rows[np.isfinite(rows)]
+    low, high = intervals.bootstrap_mean(known, how)
+    if not math.isfinite(low):
+        return []
+    per_row = Score(VALUE_PER_ROW, float(known.mean()), low, high, len(known))
+    times = value.rows_per_month
+    return [per_row] if times is None else [per_row, Score(VALUE_PER_MONTH, per_row.value * times, low * times, high * times, len(known))]
 
 
-def value_per_row(y: Floats, scores: Floats, value: Value | None, threshold: float = 0.5) -> Floats | None:
-    """Money per row ``(n,)``, gains positive; None when nothing is said about money that fits scores of this width."""
+def value_per_row(y: Floats, scores: Floats, classes: tuple[str, ...], value: Value | None, decided: Decided = Decided()) -> Floats | None:
+    """Money per row ``(n,)``, gains positive, less the cost of a prediction and a row's share of the running costs.
+
+    NaN for a row without an amount or of a class no cost is known for. None when nothing is said about money that fits scores of
+    this width.
+
+    Raises:
+        CharterError: HS113, a class has no costs.
+    """
     if value is None:
         return None
-    if scores.shape[1] == 2 and value.payoff is not None:
-        return payoff_per_row(y, decide(scores, threshold), value.payoff)
-    if scores.shape[1] == 1 and (value.over is not None or value.under is not None):
+    earned = _earned(y, scores, classes, value, decided)
+    if earned is None:
+        return None
+    shared = value.per_month / value.rows_per_month if value.rows_per_month else 0.0
+    return earned - value.per_prediction - shared
+
+
+def _earned(y: Floats, scores: Floats, classes: tuple[str, ...], value: Value, decided: Decided) -> Floats | None:
+    width = scores.shape[1]
+    if width == 2 and value.payoff is not None:
+        amount = 0.0 if decided.amount is None else decided.amount
+        return payoff_per_row(y, decide(scores, decided.threshold), value.payoff, amount)
+    if width > 1 and value.costs is not None:
+        costs = cost_matrix(value.costs, classes)
+        return -cost_per_row(y, least_cost(scores, costs), costs)
+    if width == 1 and (value.over is not None or value.under is not None):
         return -regression_cost_per_row(y, scores[:, 0], value.over or 0.0, value.under or 0.0)
     return None
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from homeostat.core.ids import digest
 from homeostat.errors import ProjectError
-from homeostat.flow.baseline import naive_scores
+from homeostat.flow.amounts import amounts
+from homeostat.flow.baseline import baseline_answers
 from homeostat.flow.blocks import block_length
 from homeostat.flow.registry import champion, load_bundle
 from homeostat.flow.train import split_rows
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from homeostat.charter.schema import Charter
     from homeostat.core.facts import Fact
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 def evaluate(project: Project, candidate: Fact) -> Fact:
     """Score a candidate on its holdout and return the ``evaluation`` fact; each look at a holdout is a fact of its own.
 
-    The same candidate against the same champion is not looked at twice: the evaluation that is there is returned.
+    The same candidate against the same champion, by the same clauses, is not looked at twice: the evaluation that is there is returned.
+    A champion whose charter changed is judged anew by itself, not against itself.
 
     Raises:
         ProjectError: HS608, the charter's split has changed since the candidate was trained.
@@ -36,14 +39,18 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     from homeostat.core.ids import fact_id
 
     current = champion(project)
-    key = digest({"candidate": candidate.id, "champion": current.fact.id if current else ""})
+    if current is not None and current.fact.body["candidate"] == candidate.id:
+        current = None
+    judged_by = judging_digest(project.charter)
+    key = digest({"candidate": candidate.id, "champion": current.fact.id if current else "", "judged_by": judged_by})
     known = project.ledger.get(fact_id("evaluation", key))
     if known is not None:
         return known
     dataset = project.require(str(candidate.body["dataset"]))
-    split = split_rows(project, training_rows(project, dataset, candidate.body["left_out"]["windows"]).frame)
-    look = _open_holdout(project, split, candidate)
-    arrays = _score_all(project, candidate, split, current.bundle if current else None)
+    rows = training_rows(project, dataset, candidate.body["left_out"]["windows"], candidate.body.get("labels"))
+    split = split_rows(project, rows.frame)
+    look = _open_holdout(project, split, candidate, key)
+    arrays, without = _score_all(project, candidate, split, current.bundle if current else None)
     block = block_length(project.charter, split.holdout)
     scores = _judge(project, candidate, split, arrays, block)
     body: dict[str, object] = {
@@ -53,11 +60,27 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
         "looks": len(project.ledger.find("holdout", subject=look.subject)),
         "rows": split.holdout.height,
         "block": block,
+        "judged_by": judged_by,
+        "baseline": {"kind": project.charter.success.baseline.label(), "rows_without": without},
+        "currency": project.charter.value.currency,
         "arrays": project.blobs.put(dump_arrays(arrays)),
         "scores": scores,
     }
     causes = (candidate.id, look.id, *((current.fact.id,) if current else ()))
     return project.record("evaluation", key, body, causes=causes)
+
+
+def judging_digest(charter: Charter) -> str:
+    """Name of everything a candidate is judged by: when one of these clauses changes, what was judged before is judged again."""
+    return digest(
+        {
+            "success": charter.success.model_dump(mode="json"),
+            "value": charter.value.model_dump(mode="json"),
+            "mode": charter.problem.mode,
+            "scale": charter.problem.scale.model_dump(mode="json"),
+            "seed": charter.learning.seed,
+        }
+    )
 
 
 def dump_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> bytes:
@@ -73,7 +96,7 @@ def load_arrays(content: bytes) -> dict[str, NDArray[np.float64]]:
         return {name: archive[name] for name in archive.files}
 
 
-def _open_holdout(project: Project, split: Split, candidate: Fact) -> Fact:
+def _open_holdout(project: Project, split: Split, candidate: Fact, evaluation: str) -> Fact:
     from homeostat.dataops.versions import content_digest
 
     sealed = content_digest(split.holdout)
@@ -85,27 +108,26 @@ def _open_holdout(project: Project, split: Split, candidate: Fact) -> Fact:
             next_step="run `homeostat train` again",
         )
     body: dict[str, object] = {"rows": split.holdout.height, "candidate": candidate.id}
-    return project.record("holdout", f"{sealed}:{candidate.id}", body, subject=sealed, causes=(candidate.id,))
+    return project.record("holdout", f"{sealed}:{evaluation}", body, subject=sealed, causes=(candidate.id,))
 
 
-def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle: str | None) -> dict[str, NDArray[np.float64]]:
-    import polars as pl
-
+def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle: str | None) -> tuple[dict[str, NDArray[np.float64]], int]:
+    """Targets and scores on the holdout by name, and for how many rows the baseline had no answer of its own."""
     from homeostat.core.targets import encode_target
     from homeostat.serving.predictor import Predictor
 
     task = project.charter.task
     classes = tuple(candidate.body["classes"])
     y = encode_target(split.holdout[task.target], classes)
-    developed = encode_target(pl.concat([split.train, split.validation])[task.target], classes)
     bundle = load_bundle(project, str(candidate.body["bundle"]))
     arrays = {"y": y, "ours": Predictor(bundle).predict_frame(split.holdout)}
-    arrays["baseline"] = naive_scores(project.charter, classes, developed, len(y))
+    answers = baseline_answers(project.charter, classes, split.development, split.holdout)
+    arrays["baseline"] = answers.scores
     if champion_bundle is not None:
         serving = load_bundle(project, champion_bundle)
         theirs = Predictor(serving).predict_frame(split.holdout)
         arrays["champion"] = aligned(theirs, tuple(serving.manifest.classes), classes)
-    return arrays
+    return arrays, answers.without
 
 
 def aligned(scores: NDArray[np.float64], have: tuple[str, ...], want: tuple[str, ...]) -> NDArray[np.float64]:
@@ -122,6 +144,7 @@ def aligned(scores: NDArray[np.float64], have: tuple[str, ...], want: tuple[str,
 def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str, NDArray[np.float64]], block: int) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
+    from homeostat.evaluation.evaluate import Decided
     from homeostat.evaluation.evaluate import evaluate as score_rows
     from homeostat.evaluation.segments import segment_labels
 
@@ -134,7 +157,7 @@ def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str,
         success=charter.success,
         segments=segment_labels(split.holdout, charter.success.segments),
         value=charter.value,
-        threshold=float(candidate.body["threshold"]),
+        decided=Decided(float(candidate.body["threshold"]), amounts(charter, split.holdout)),
         seed=charter.learning.seed,
         block=block,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import LearningError
 
 if TYPE_CHECKING:
@@ -24,36 +25,36 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
 
 
 def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFrame:
-    """The rows of all files of the source that the contract lets through.
+    """The rows that models would learn from, as the sources have them now: what the contract lets through, joined and transformed.
 
     Raises:
-        DataError: a file cannot be read, or lacks a column that the charter names.
+        DataError: a source cannot be read, or lacks a column that the charter names.
+        Unreachable: a source does not answer.
     """
-    import polars as pl
-
     from homeostat.charter.columns import check_columns
-    from homeostat.flow.ingest import checked, load_contract
-    from homeostat.infra.sources import list_files, read
+    from homeostat.flow.curate import transformed
+    from homeostat.flow.intake import MAIN, checked, intakes, is_transformed
+    from homeostat.flow.reading import read_source
 
-    contract = load_contract(project)
-    frames = []
-    for path in list_files(project.root, project.charter.data):
-        if progress:
-            progress.update(f"read {path.name}")
-        frame = read(path, project.charter.data, project.root).frame
-        check_columns(project.charter, frame.columns, place=path.name)
-        # What the contract would quarantine is not evidence; and its types make the files of one source alike.
-        frames.append(checked(project, frame, contract))
-    return pl.concat(frames, how="diagonal_relaxed")
+    frames: dict[str, pl.DataFrame] = {}
+    for intake in intakes(project):
+        # What the contract would quarantine is not evidence; and its types make the parts of one source alike.
+        frames[intake.table] = checked(project, intake, read_source(project, intake.section, progress), frames)
+    rows = frames.pop(MAIN)
+    if is_transformed(project):
+        return transformed(project, rows, frames)[0]
+    check_columns(project.charter, rows.columns, place=without_secrets(project.charter.data.source))
+    return rows
 
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:
     """The feasibility verdict for rows in memory."""
+    from homeostat.charter.effective import effective_task
     from homeostat.charter.feasibility import assess
     from homeostat.flow.scoping import measure
     from homeostat.preparation.split import split
 
-    charter = project.charter
+    charter = project.charter.model_copy(update={"task": effective_task(project.charter)})
     rows = frame.drop("_source", "_line", strict=False)
     try:
         parts = split(rows, charter.task, charter.preparation)

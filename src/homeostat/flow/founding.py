@@ -1,4 +1,4 @@
-"""``init`` as a journey: from a data file to a charter and a contract."""
+"""``init`` as a journey: from data, wherever it is, to a charter and a contract."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from homeostat.errors import ProjectError
+from homeostat.errors import DataError, ProjectError
 from homeostat.flow.project import CHARTER_FILE, resolved
-from homeostat.flow.reading import read_whole
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from homeostat.core import sections
 
 CONTRACT_FILE = "contract.yaml"
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +31,31 @@ class Founded:
     leave_out: list[str]
 
 
-def found(root: Path, source: Path, target: str, name: str | None) -> Founded:
-    """Infer a charter and a contract from a data file and write both into the folder.
+def found(root: Path, origin: sections.Source, target: str, name: str | None) -> Founded:
+    """Infer a charter and a contract from data and write both into the folder.
+
+    Args:
+        root: the project's folder.
+        origin: where the data is: a path is relative to where the command runs, and written relative to the project.
+        target: the column to predict.
+        name: the model's name; by default the folder's.
 
     Raises:
         ProjectError: HS607, there is a charter already; HS602, the folder cannot be written.
-        DataError: the file or the target will not do.
+        DataError: the data or the target will not do.
+        Unreachable: the source does not answer.
     """
     from homeostat.charter.infer import infer_charter
     from homeostat.charter.load import parse_charter
-    from homeostat.core import sections
     from homeostat.dataops.contract import dump_contract, infer_contract
-    from homeostat.infra.sources import sniff
 
     root = resolved(root)
     for existing in (CHARTER_FILE, CONTRACT_FILE):
         if (root / existing).exists():
             raise ProjectError("HS607", f"{existing} is there already", place=str(root), next_step="remove it first, or use another folder")
-    origin = os.path.relpath(source.resolve(), root)
-    section = sections.Data(source=origin, delimiter=sniff(source))
-    frame = read_whole(source.resolve(), section, root).drop("_source", "_line")
-    text = infer_charter(
-        frame, target, Path(origin).as_posix(), name or _name_of(root), delimiter=section.delimiter or ",", contract=CONTRACT_FILE
-    )
+    section, frame = _read(_absolute(origin), root)
+    section = section.model_copy(update={"source": _written(section.source, root)})
+    text = infer_charter(frame, target, section, name or _name_of(root), contract=CONTRACT_FILE)
     charter = parse_charter(text, CHARTER_FILE)
     contract = infer_contract(frame, charter.task, charter.name)
     try:
@@ -59,6 +67,58 @@ def found(root: Path, source: Path, target: str, name: str | None) -> Founded:
             "HS602", f"cannot be written: {error.strerror}", place=str(root), next_step="make the folder writable"
         ) from error
     return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out))
+
+
+def _absolute(origin: sections.Source) -> sections.Source:
+    """The source, with a path that does not depend on where the command runs. A glob is no path to resolve."""
+    from homeostat.infra.sources import is_local
+
+    address = origin.source
+    if is_local(address):
+        path = Path(address)
+        address = str(path.resolve() if path.exists() else Path.cwd() / path)
+    elif address.startswith(SQLITE):
+        address = f"{SQLITE}{Path(address.removeprefix(SQLITE)).resolve()}"
+    return origin.model_copy(update={"source": address})
+
+
+def _written(address: str, root: Path) -> str:
+    """The address as the charter shall say it: a path relative to the project, and no password."""
+    from homeostat.infra.sources import is_local, without_password
+
+    if is_local(address):
+        return Path(os.path.relpath(address, root)).as_posix()
+    if address.startswith(SQLITE):
+        return f"{SQLITE}{Path(os.path.relpath(address.removeprefix(SQLITE), root)).as_posix()}"
+    return without_password(address)
+
+
+def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.DataFrame]:
+    """All rows, and the source with what was found out about its files."""
+    import polars as pl
+
+    from homeostat.flow.reading import source_reads, unbroken
+    from homeostat.infra.sources import is_local, list_files, sniff
+
+    if is_local(section.source):
+        first = list_files(root, section)[0]
+        section = section.model_copy(update={"delimiter": section.delimiter or sniff(first, section.encoding)})
+    frames = [unbroken(name, given).drop("_source", "_line") for name, given in source_reads(section, root)]
+    if section.delimiter not in {None, ","}:
+        other = section.model_copy(update={"decimal": ","})
+        others = [unbroken(name, given).drop("_source", "_line") for name, given in source_reads(other, root)]
+        if _numbers(others) > _numbers(frames):
+            section, frames = other, others
+    try:
+        frame = pl.concat(frames, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
+        raise DataError("HS208", message, place=section.source, next_step="name one of them") from error
+    return section, frame
+
+
+def _numbers(frames: list[pl.DataFrame]) -> int:
+    return sum(dtype.is_numeric() for frame in frames for dtype in frame.dtypes)
 
 
 def _name_of(root: Path) -> str:

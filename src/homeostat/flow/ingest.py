@@ -1,242 +1,152 @@
-"""Stage 3 as a journey: source files, contract, quarantine, one committed dataset version. Nothing is lost, nothing comes twice."""
+"""Stage 3 as a journey: parts of the sources, raw zone, contract, quarantine, one committed dataset version.
+
+Nothing is lost, nothing comes twice. A dataset version is named only when the rows passed both validations, after they were loaded and
+after they were transformed; until then whoever reads sees the version before.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from homeostat.core.ids import digest, fact_id
-from homeostat.core.records import PROVENANCE, ContractReport, DatasetVersion, SourceFile
-from homeostat.errors import DataError, ProjectError
+from homeostat.core.records import SourceFile
+from homeostat.errors import InputError, Unreachable
+from homeostat.flow.datasets import name_dataset
+from homeostat.flow.delivery import deliver
+from homeostat.flow.intake import MAIN, Intake, delivered, intakes, is_transformed, loaded, repairs_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import datetime
 
-    import polars as pl
-
-    from homeostat.core.casts import LogicalType
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
-    from homeostat.dataops.contract import Contract
     from homeostat.flow.project import Project
+    from homeostat.infra.raw import RawFile
+    from homeostat.infra.sources import Part, Source
 
 
-def load_contract(project: Project) -> Contract | None:
-    """The contract the charter names, or None when it names none.
+@dataclass(slots=True)
+class _Taken:
+    """What came of a table: the parts its source has now (None: it could not be asked), and what went wrong."""
 
-    Raises:
-        DataError: HS206, the file is missing or not valid.
-    """
-    from homeostat.dataops.contract import parse_contract
-
-    name = project.charter.data.contract
-    if name is None:
-        return None
-    path = project.root / name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            "HS206", f"the contract cannot be read: {error.strerror}", place=name, next_step="`homeostat init` writes one from the data"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError("HS206", "the contract's bytes are not UTF-8", place=name, next_step="save it as UTF-8") from error
-    return parse_contract(text, name)
+    there: set[str] | None = None
+    problems: list[InputError | Unreachable] = field(default_factory=list)
 
 
-def ingest(project: Project, progress: Progress | None = None) -> Fact:
-    """Take in each source file not yet taken in and return the newest ``dataset`` fact.
+def ingest(project: Project, progress: Progress | None = None, backfill: tuple[datetime, datetime] | None = None) -> Fact:
+    """Take in each part of the sources not yet taken in and return the newest ``dataset`` fact.
 
-    Each file is a ``delivery``: read, checked, its good rows committed, its bad rows quarantined with reasons. A delivery
-    with too large a share of bad rows is refused: all its rows go to quarantine. A file whose content changed replaces
-    the rows of its earlier delivery. Running again takes in only what is new; being killed anywhere and run again
-    ends the same.
+    Each part is copied into the raw zone and becomes a ``delivery``: read, checked, its good rows committed, its bad rows quarantined
+    with reasons. A part whose content changed replaces the rows of its earlier delivery. A part whose contract or repairs changed
+    is judged again, from the raw zone. Running again takes in only what is new; being killed anywhere and run again ends the same.
+
+    Args:
+        project: the project.
+        progress: told what is being taken in.
+        backfill: a span of the watermark whose parts database sources are asked for again, whatever is known of them.
 
     Raises:
-        DataError: no file, no rows, or (HS207) no delivery was ever accepted; or a file cannot be taken in (the others are).
+        DataError: no part, no rows, or (HS207) no delivery was ever accepted; HS220, the rows as a whole break their contract; or a
+            part cannot be taken in (the others are).
+        Unreachable: a source does not answer (what other sources gave is in).
     """
-    from homeostat.dataops.plan import plan_extraction
-    from homeostat.infra.sources import list_files, sha256_file, source_name
-
-    intake = _Intake(project.charter_fact(), load_contract(project), _contract_digest(project))
-    paths = {source_name(path, project.root): path for path in list_files(project.root, project.charter.data)}
-    there = [SourceFile(name, sha256_file(path), path.stat().st_size, 0) for name, path in paths.items()]
-    last = {str(fact.body["path"]): fact for fact in reversed(project.ledger.find("delivery"))}
-    left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"]}
-    known = [_source_file(fact) for path, fact in last.items() if path not in left and not _judged_otherwise(fact, intake)]
-    problems: list[DataError] = []
-    for file in plan_extraction(there, known).files:
-        if progress:
-            progress.update(f"ingest {file.path}")
-        before = last[file.path].id if file.path in last else ""
-        try:
-            _take_in(project, paths[file.path], file, intake, before)
-        except DataError as error:  # one unreadable file must not keep the others out; it is told when they are in
-            problems.append(error)
-    dataset = _commit_dataset(project, intake, set(paths)) if project.table("curated").exists() or not problems else None
-    if problems or dataset is None:
+    taken = {intake.table: _take_in(project, intake, backfill, progress) for intake in intakes(project)}
+    problems = [problem for each in taken.values() for problem in each.problems]
+    if problems and not loaded(project, MAIN).exists():
+        raise problems[0]
+    dataset = name_dataset(project, {table: each.there for table, each in taken.items()}, progress)
+    if problems:
         raise problems[0]
     return dataset
 
 
-@dataclass(frozen=True, slots=True)
-class _Intake:
-    """What the deliveries of one ingest share: the charter, and the contract they are judged by."""
+def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetime] | None, progress: Progress | None) -> _Taken:
+    """Deliver what is new or judged otherwise; one part that cannot be taken in does not keep the others out."""
+    from homeostat.flow.privacy import stored_as, stored_main
+    from homeostat.infra.sources import Taken, open_source
 
-    charter: Fact
-    contract: Contract | None
-    contract_sha256: str
-
-
-def _contract_digest(project: Project) -> str:
-    name = project.charter.data.contract
-    return digest((project.root / name).read_bytes()) if name else ""
-
-
-def _judged_otherwise(delivery: Fact, intake: _Intake) -> bool:
-    """Whether a delivery lost rows to a contract that has changed since: then it is judged again."""
-    return int(delivery.body["quarantined"]) > 0 and delivery.body["contract"] != intake.contract_sha256
-
-
-def dataset_version(fact: Fact) -> DatasetVersion:
-    """The record a ``dataset`` fact holds."""
-    body: dict[str, Any] = dict(fact.body)
-    body["sources"] = tuple(SourceFile(**source) for source in body["sources"])
-    return DatasetVersion(**{name: body[name] for name in DatasetVersion.__slots__})
-
-
-def read_dataset(project: Project, fact: Fact) -> pl.DataFrame:
-    """The rows of a dataset version, in the order of their sources, with ``_source`` and ``_line``."""
-    return project.table("curated").read(version=dataset_version(fact).version)
-
-
-def _source_file(delivery: Fact) -> SourceFile:
-    body = delivery.body
-    return SourceFile(str(body["path"]), str(body["sha256"]), int(body["bytes"]), int(body["rows"]))
-
-
-def _take_in(project: Project, path: Path, file: SourceFile, intake: _Intake, before: str) -> Fact:
-    from homeostat.charter.columns import check_columns
-    from homeostat.dataops.check import check
-    from homeostat.dataops.quarantine import broken_lines, quarantine_rows
-    from homeostat.dataops.versions import compare_schemas, schema_of
-    from homeostat.infra.sources import read
-
-    # What was there before is part of the name: a path may go back to an older content, and two ingests at once do one thing.
-    key = f"{file.path}:{file.sha256}:{intake.contract_sha256[:12]}:{before}"
-    source = read(path, project.charter.data, project.root)
-    check_columns(project.charter, source.frame.columns, place=file.path)
-    contract = intake.contract or _implied(project, source.frame)
-    report = check(source.frame, contract)
-    rows = report.rows + source.broken.height
-    bad = report.quarantined.height + source.broken.height
-    refused = rows > 0 and bad / rows > project.charter.data.max_quarantined
-    quarantined = [quarantine_rows(report, key), broken_lines(source.broken, file.path, key)]
-    if refused:
-        # A refused delivery goes to quarantine whole: what its good rows say cannot be trusted either.
-        quarantined.append(quarantine_rows(_all_refused(source.frame, report), key))
-    for part, frame in enumerate(quarantined):
-        if frame.height:
-            project.table("quarantine").append(frame, {"delivery": key}, key=f"{key}:{part}")
-    if not refused and report.good.height:
-        project.table("curated").replace_source(report.good, [file.path], {"delivery": key}, key=key)
-    unknown = compare_schemas(contract.schema(), schema_of(source.frame)).added
-    body: dict[str, object] = {
-        "path": file.path,
-        "source": project.charter.data.source,
-        "contract": intake.contract_sha256,
-        "sha256": file.sha256,
-        "bytes": file.bytes,
-        "rows": rows,
-        "good": 0 if refused else report.good.height,
-        "bad": bad,
-        "quarantined": rows if refused else bad,
-        "status": "refused" if refused else "accepted",
-        "failures": {**report.failures, **({"line": source.broken.height} if source.broken.height else {})},
-    }
-    body["unknown_columns"] = [name for name in unknown if name not in PROVENANCE]
-    return project.record("delivery", key, body, subject=file.path, causes=(intake.charter.id,))
+    _fit_table(project, intake)
+    taken = _Taken()
+    fresh: list[Part] = []
+    try:
+        source = open_source(
+            intake.section,
+            project.root,
+            retries=project.charter.data.retries,
+            taken=Taken(list(_known(project, intake)), backfill),
+            transform=stored_main(project) if intake.table == MAIN and not is_transformed(project) else stored_as(project),
+        )
+        fresh, taken.there = _wanted(project, intake, source)
+    except (InputError, Unreachable) as error:
+        taken.problems.append(error)
+    for part in fresh:
+        if progress:
+            progress.update(f"ingest {part.name}")
+        try:
+            deliver(project, intake, part, source.fetch(part, project.raw), _before(project, intake, part.name))
+        except (InputError, Unreachable) as error:
+            taken.problems.append(error)
+    for part, raw in _judged_otherwise(project, intake, {part.name for part in fresh}):
+        if progress:
+            progress.update(f"judge {part.name} again")
+        try:
+            deliver(project, intake, part, raw, _before(project, intake, part.name))
+        except InputError as error:
+            taken.problems.append(error)
+    return taken
 
 
-def _implied(project: Project, frame: pl.DataFrame) -> Contract:
-    """Without a contract the types of what is there already are the contract; whole numbers may become numbers in a later file."""
-    from homeostat.dataops.contract import ColumnRule, Contract
-    from homeostat.dataops.versions import schema_of
-
-    table = project.table("curated")
-    schema = schema_of(table.read() if table.exists() else frame)
-    kinds = {name: {"integer": "number", "null": "string"}.get(kind, kind) for name, kind in schema.items() if name not in PROVENANCE}
-    rules = tuple(ColumnRule(name=name, kind=cast("LogicalType", kind), optional=True) for name, kind in kinds.items())
-    return Contract(name=project.charter.name, version="implied", columns=rules)
+def _before(project: Project, intake: Intake, path: str) -> str:
+    last = delivered(project, intake.table).get(path)
+    return last.id if last else ""
 
 
-def checked(project: Project, frame: pl.DataFrame, contract: Contract | None) -> pl.DataFrame:
-    """The rows of a frame that the contract lets through."""
-    from homeostat.dataops.check import check
+def _known(project: Project, intake: Intake) -> dict[str, str]:
+    """The parts in the table, with the fingerprints they were taken in by; those that were left behind are not known."""
+    left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"].get(intake.table, ())}
+    return {path: str(fact.body["fingerprint"]) for path, fact in delivered(project, intake.table).items() if path not in left}
 
-    return check(frame, contract or _implied(project, frame)).good
+
+def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part], set[str]]:
+    """The parts whose content is not in the table, and the names of all there are."""
+    from homeostat.dataops.plan import plan_extraction
+
+    there = {part.name: part for part in source.parts()}
+    files = [SourceFile(part.name, part.fingerprint, part.bytes or 0, 0) for part in there.values()]
+    plan = plan_extraction(files, [SourceFile(path, mark, 0, 0) for path, mark in _known(project, intake).items()])
+    return [there[file.path] for file in plan.files], set(there)
 
 
-def _all_refused(frame: pl.DataFrame, report: ContractReport) -> ContractReport:
-    """The rows that would have been good, as the source wrote them, marked as refused with their delivery."""
+def _judged_otherwise(project: Project, intake: Intake, done: set[str]) -> list[tuple[Part, RawFile]]:
+    """Parts in the raw zone that would come out otherwise now: under another contract, or with repairs made since."""
+    from homeostat.infra.sources import Part
+
+    found = []
+    for path, fact in delivered(project, intake.table).items():
+        body = fact.body
+        lost = int(body["quarantined"]) > 0 and body["contract"] != intake.contract_sha256
+        other = intake.contract is not None and body["agreed"] != intake.contract.schema()
+        repairs = [repair.id for repair in repairs_of(project, intake.table, path, str(body["sha256"]))]
+        if path not in done and (lost or other or repairs != list(body["repairs"])):
+            part = Part(path, str(body["fingerprint"]), int(body["bytes"]), None)
+            found.append((part, project.raw.get(str(body["sha256"]))))
+    return found
+
+
+def _fit_table(project: Project, intake: Intake) -> None:
+    """Give the table the contract's columns where one has another type or is gone: the deliveries are then judged again.
+
+    A column that is only new needs nothing: the next delivery brings it.
+    """
     import polars as pl
 
-    reason = "the delivery has too many bad rows; all of it is refused"
-    good = frame.filter(~frame["_line"].is_in(report.quarantined["_line"].to_list()))
-    marked = good.with_columns(pl.lit(["delivery.refused"], dtype=pl.List(pl.String)).alias("_rules"), pl.lit(reason).alias("_reasons"))
-    return ContractReport(good=good.clear(), quarantined=marked, failures={"delivery.refused": good.height})
+    from homeostat.core.casts import dtype_of
 
-
-def _commit_dataset(project: Project, intake: _Intake, there: set[str]) -> Fact:
-    from homeostat.dataops.versions import content_digest, schema_of
-
-    table = project.table("curated")
-    deliveries = list(reversed(project.ledger.find("delivery")))
-    # What lies in the table: of each path the last delivery that was accepted.
-    accepted = {str(d.body["path"]): d for d in deliveries if d.body["status"] == "accepted" and d.body["good"]}
-    if accepted and not table.exists():
-        raise ProjectError(
-            "HS610",
-            "deliveries were accepted, but the table that held them is gone",
-            place="curated",
-            next_step="restore .homeostat/tables",
-        )
-    if not table.exists():
-        worst = deliveries[-1].body
-        raise DataError(
-            "HS207",
-            f"{worst['bad']} of {worst['rows']} rows break the contract and no delivery was accepted; "
-            f"failing rules: {_failures(worst['failures'])}",
-            place=str(worst["path"]),
-            next_step="the rows are kept in quarantine with their reasons; mend the source or the contract and ingest again",
-        )
-    left = sorted(path for path, d in accepted.items() if path not in there and d.body["source"] != project.charter.data.source)
-    key = digest({"deliveries": sorted(d.id for d in deliveries), "left": left, "source": project.charter.data.source})
-    known = project.ledger.get(fact_id("dataset", key))
-    if known is not None:
-        return known
-    if left:  # the charter names another source now, which these files are no part of
-        table.replace_source(table.read().clear(), left, {"source": project.charter.data.source}, key=f"left:{key}")
-    version = table.version()
-    frame = table.read(version=version)
-    content = content_digest(frame)
-    body: dict[str, object] = {
-        "table": "curated",
-        "version": version,
-        "rows": frame.height,
-        "quarantined": sum(int(d.body["quarantined"]) for d in deliveries),
-        "digest": content,
-        "schema": schema_of(frame),
-        "contract": {"path": project.charter.data.contract or "", "sha256": intake.contract_sha256},
-        "left": left,
-        "sources": [
-            {"path": d.body["path"], "sha256": d.body["sha256"], "bytes": d.body["bytes"], "rows": d.body["good"]}
-            for path, d in accepted.items()
-            if path not in left
-        ],
-    }
-    return project.record("dataset", key, body, causes=(intake.charter.id, *(d.id for d in deliveries)))
-
-
-def _failures(failures: dict[str, int]) -> str:
-    return ", ".join(f"{rule} ({count})" for rule, count in sorted(failures.items(), key=lambda item: -item[1])[:5])
+    table = loaded(project, intake.table)
+    if intake.contract is None or not table.exists():
+        return
+    wanted: dict[str, pl.DataType] = {column.name: dtype_of(column.kind) for column in intake.contract.columns}
+    there = {name: dtype for name, dtype in table.columns().items() if not name.startswith("_")}
+    if any(wanted.get(name) != dtype for name, dtype in there.items()):
+        frame = pl.DataFrame(schema={**wanted, "_source": pl.String(), "_line": pl.Int64()})
+        table.restructure(frame, f"restructure:{intake.contract_sha256}:{table.version()}")

@@ -31,12 +31,14 @@ def take_labels(project: Project, path: Path) -> Fact:
     import polars as pl
 
     from homeostat.core.targets import texts
+    from homeostat.flow.privacy import shield_frame
     from homeostat.infra.sources import sha256_file
     from homeostat.monitoring.join import join_labels
 
     task = project.charter.task
     sha256 = sha256_file(path) if path.is_file() else ""
-    frame = read_whole(path, project.charter.data, project.root)
+    # Keys are shielded as the log's are, so that pseudonyms meet pseudonyms.
+    frame = shield_frame(project, read_whole(path, project.charter.data, project.root))
     _check_labels(project, path, frame)
     # The join itself says what is wrong with the columns; an empty log joins to nothing but is checked the same.
     report = join_labels(_joinable(read_served(project).frame, task.entity), frame, task.target, task.entity)

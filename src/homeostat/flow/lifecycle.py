@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeostat.flow.evaluate import evaluate
+from homeostat.flow.evaluate import evaluate, judging_digest
 from homeostat.flow.ingest import ingest
 from homeostat.flow.train import first_order, train
 from homeostat.flow.validate import failed_gates, promote, validate
@@ -48,10 +48,14 @@ def run(project: Project, progress: Progress | None = None) -> Lifecycle:
 def evaluation_of(project: Project, candidate: Fact, progress: Progress | None = None) -> Fact:
     """The candidate's evaluation: the one that led to its registration if there is one, else a new look at the holdout.
 
+    Clauses that judge and have changed since ask for a new look.
+
     A version that already serves is not judged again against itself.
     """
+    judged_by = judging_digest(project.charter)
     for fact in project.ledger.find("evaluation"):
-        if fact.body["candidate"] == candidate.id and any(effect.kind == "version" for effect in project.ledger.effects(fact.id)):
+        same = fact.body["candidate"] == candidate.id and fact.body.get("judged_by") == judged_by
+        if same and any(effect.kind == "version" for effect in project.ledger.effects(fact.id)):
             return fact
     if progress:
         progress.update("evaluate on the sealed holdout")

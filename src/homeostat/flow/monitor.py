@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
     from homeostat.monitoring.observe import observe
 
     charter = project.charter
-    reference = load_profile(project, str(view.version.fact.body["profile"]))
+    reference = _logged(project, load_profile(project, str(view.version.fact.body["profile"])))
     bundle = load_bundle(project, view.version.bundle)
     current = _profile(project, view, bundle, reference)
     breaches = _breaches(project, view, bundle)
@@ -122,6 +122,12 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
     return project.require(made.id)
 
 
+def _logged(project: Project, reference: Profile) -> Profile:
+    """The reference without the columns that are never logged: their absence from a window says nothing."""
+    hidden = project.charter.privacy.never_log
+    return replace(reference, columns={name: column for name, column in reference.columns.items() if name not in hidden})
+
+
 def _profile(project: Project, view: View, bundle: Bundle, reference: Profile) -> Profile:
     from homeostat.monitoring.profile import profile
 
@@ -132,9 +138,9 @@ def _profile(project: Project, view: View, bundle: Bundle, reference: Profile) -
 def _breaches(project: Project, view: View, bundle: Bundle) -> Breaches | None:
     """What the contract says of the inputs of the window's rows; None without a contract."""
     from homeostat.dataops.check import check_values
-    from homeostat.flow.ingest import load_contract
+    from homeostat.flow.intake import served_contract
 
-    contract = load_contract(project)
+    contract = served_contract(project)
     if contract is None:
         return None
     report = check_values(view.rows, contract, [source.name for source in bundle.manifest.inputs])

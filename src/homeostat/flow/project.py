@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
     from homeostat.core.ports import Blobs, Clock
     from homeostat.infra.ledger import SqlLedger
+    from homeostat.infra.raw import RawZone
     from homeostat.infra.tables import Table
 
 CHARTER_FILE = "homeostat.yaml"
@@ -70,21 +71,40 @@ class Project(AbstractContextManager["Project"]):
 
         return FileBlobs(self.state / "blobs")
 
+    @cached_property
+    def raw(self) -> RawZone:
+        """What sources delivered, byte for byte, under the SHA-256 of its content."""
+        from homeostat.infra.raw import RawZone
+
+        return RawZone(self.state / "raw")
+
     def table(self, name: str) -> Table:
-        """A Delta table of the project: ``curated``, ``quarantine`` or ``labels``."""
+        """A Delta table of the project: ``loaded/<table>``, ``curated``, ``quarantine`` or ``labels``."""
         from homeostat.infra.tables import Table
 
         return Table(self.state / "tables" / name)
 
     @cached_property
+    def charter_content(self) -> dict[str, object]:
+        """What the charter says, without passwords: what the ledger keeps of it."""
+        from homeostat.charter.revisions import content_of
+
+        return content_of(self.charter)
+
+    @cached_property
     def charter_digest(self) -> str:
         """Name of the charter's content."""
-        return digest(self.charter.model_dump(mode="json"))
+        return digest(self.charter_content)
 
     def charter_fact(self) -> Fact:
-        """The charter as it stands, in the ledger (recorded at its first use)."""
-        body = {"name": self.charter.name, "digest": self.charter_digest, "content": self.charter.model_dump(mode="json")}
-        return self.record("charter", self.charter_digest, body)
+        """The charter as it stands, in the ledger, recorded at its first use as the effect of the one before it."""
+        before = next(iter(self.ledger.find("charter", limit=1)), None)
+        if before is not None and before.body["digest"] == self.charter_digest:
+            return before
+        # A charter may go back to what it said before: that is a revision too, so its predecessor is part of its name.
+        key = f"{self.charter_digest}:{before.id}" if before else self.charter_digest
+        body = {"name": self.charter.name, "digest": self.charter_digest, "content": self.charter_content}
+        return self.record("charter", key, body, causes=(before.id,) if before else ())
 
     def record(self, kind: str, key: str, body: Mapping[str, object], *, subject: str = "", causes: tuple[str, ...] = ()) -> Fact:
         """Record a fact now, by this actor. Recording the same (kind, key) again returns the first one."""

@@ -7,7 +7,7 @@ model, as in a search; what is said of it allows for the choice (``Bench.after_c
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,7 +90,7 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
         LearningError: nothing can be learned from these columns or rows.
     """
     from homeostat.core.targets import classes_of, encode_target
-    from homeostat.flow.baseline import naive_scores
+    from homeostat.flow.baseline import baseline_scores, naive_scores
     from homeostat.flow.blocks import block_length
     from homeostat.stats.metrics import error_of, metric
 
@@ -104,7 +104,9 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     values = [error_of(measured, measured.score(each.y, each.scores)) for each in tried]
     quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
-    return Bench(charter, measured, used, every, classes, block_length(charter, used.validation), tried, quick, naive, naive)
+    theirs = baseline_scores(charter, classes, used.train, used.validation)
+    block = block_length(charter, used.validation)
+    return Bench(charter, measured, used, every, classes, block, tried, quick, naive, theirs)
 
 
 def thinned(parts: Split) -> tuple[Split, int]:
@@ -146,14 +148,14 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, cl
         LearningError: nothing can be learned from these columns or rows.
     """
     from homeostat.core.targets import classes_of, encode_target
+    from homeostat.flow.amounts import amounts
     from homeostat.flow.evaluate import aligned
-    from homeostat.learning.search import Stages, search
-    from homeostat.learning.threshold import payoff_threshold
-    from homeostat.preparation.fit import fit
-    from homeostat.preparation.window import select
+    from homeostat.flow.preparing import stages_of
+    from homeostat.learning.search import search
+    from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
-    task, section, payoff = charter.task, charter.preparation, charter.value.payoff
+    task = charter.task
     known = classes_of(rows.train[task.target], task)
     learners = tuple(dict.fromkeys(("naive", learner)))
     found = search(
@@ -161,11 +163,12 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, cl
         task,
         charter.learning.model_copy(update={"learners": learners, "budget": FIRST_ROUND, "windows": charter.learning.windows[:1]}),
         metric(charter.success.metric),
-        Stages(lambda frame, flavour: fit(frame, task, section, flavour, known), lambda frame, window: select(frame, task, window)),
+        stages_of(charter, rows),
         clock=time.monotonic,
-        threshold=payoff_threshold(payoff) if payoff else 0.5,
         refit=refit,
     )
+    y = encode_target(rows.validation[task.target], known)
+    found = replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, rows.validation)))
 
     def answer(frame: pl.DataFrame) -> Floats:
         return aligned(found.oracle(frame), known, classes) if classes else found.oracle(frame)

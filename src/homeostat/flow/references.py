@@ -27,8 +27,10 @@ def scored_profile(charter: Charter, bundle: Bundle, frame: pl.DataFrame) -> Pro
 
 def told_prediction(bundle: Bundle, scores: NDArray[np.float64]) -> NDArray[np.float64] | list[str]:
     """What is profiled of the answers: the value, the probability of the positive class, or the class of several."""
+    from homeostat.serving.answers import decide
+
     if len(bundle.manifest.classes) > 2:
-        return [bundle.manifest.classes[place] for place in scores.argmax(axis=1)]
+        return [bundle.manifest.classes[place] for place in decide(bundle.manifest, scores)]
     return scores[:, -1]
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
+from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
 from homeostat.flow.registry import Version, champion, load_bundle
+from homeostat.flow.writing import check_suffix, write_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,29 +49,23 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
 
     from homeostat.serving.predictor import Predictor
 
-    if target.suffix not in {".csv", ".parquet"}:
-        raise DataError("HS209", f"got the output name {target.name!r}; it must end in .csv or .parquet")
+    check_suffix(target)
     if target.exists() and source.exists() and target.samefile(source):
         raise ProjectError("HS607", "the output is the input", place=str(target), next_step="give another output")
     now = serving(project)
-    frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)
+    frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)  # the caller's own: it goes out as it came
     taken = [name for name in ("prediction", "model_version", "run") if name in frame.columns]
     if taken:
         raise DataError("HS203", f"the input has a column {taken[0]!r}, which the output needs", place=source.name, next_step="rename it")
     predictor = Predictor(now.bundle)
-    scores = predictor.predict_frame(frame)
+    scores = predictor.predict_frame(shield_frame(project, frame))
     answers = predictor.answers(scores)
     scored = frame.with_columns(
         *(pl.Series(name, values) for name, values in answers.items()),
         pl.lit(now.version.number).alias("model_version"),
         pl.lit(str(now.version.fact.body["run"])).alias("run"),
     )
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        scored.write_csv(partial) if target.suffix == ".csv" else scored.write_parquet(partial)
-        partial.replace(target)
-    except OSError as error:
-        raise ProjectError("HS602", f"the output cannot be written: {error.strerror or error}", place=str(target)) from error
+    write_rows(target, scored, over=True)
     return {"rows": scored.height, "version": now.version.number, "output": str(target)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from homeostat.charter.effective import SAID
 from homeostat.errors import ProjectError
 from homeostat.flow.registry import version_numbered
 
@@ -83,7 +84,7 @@ def _charter(project: Project, run: Fact) -> dict[str, Any]:
     """What the team wanted when the run was ordered."""
     fact = next(project.require(cause) for cause in run.causes if cause.startswith("charter-"))
     problem = fact.body["content"]["problem"]
-    return {"id": fact.id, "sha256": fact.body["digest"], **{k: problem[k] for k in ("objective", "decision", "business_metric")}}
+    return {"id": fact.id, "sha256": fact.body["digest"], **{name: problem[name] for name in SAID}}
 
 
 def _label(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
@@ -100,10 +101,12 @@ def _label(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
 
 def _raw_row(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
     """The raw row the prediction is about, if it has been delivered since: its file and line."""
-    table = project.table("curated")
-    if not table.exists():
+    from homeostat.flow.datasets import read_dataset
+
+    newest = project.ledger.find("dataset", limit=1)
+    if not newest:
         return None
-    rows = table.read()
+    rows = read_dataset(project, newest[0])
     return _place(rows.filter(_same_entity(project, record, rows)), project.charter.task.target)
 
 
@@ -127,13 +130,19 @@ def _place(found: pl.DataFrame, target: str) -> dict[str, Any] | None:
 
 
 def connected(project: Project, fact: Fact) -> dict[str, Any]:
-    """A fact with what it follows from and what follows from it."""
+    """A fact with what it follows from and what follows from it; a charter with what it changed."""
+    from dataclasses import asdict
+
+    from homeostat.flow.revisions import revision
+
+    changed = {"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {}
     return {
         "id": fact.id,
         "kind": fact.kind,
         "at": fact.at.isoformat(),
         "actor": fact.actor,
         "body": dict(fact.body),
+        **changed,
         "causes": list(fact.causes),
         "effects": [effect.id for effect in project.ledger.effects(fact.id)],
     }

@@ -1,14 +1,18 @@
-"""Stages 4 and 5 as a journey: split, search, and a candidate packed into a bundle whose parity is proved."""
+"""Stages 4 and 5 as a journey: split, decisions, search, and a candidate packed into a bundle whose parity is proved."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from homeostat.charter.effective import effective_task, purpose
 from homeostat.core.ids import digest
+from homeostat.flow.footprint import measure_footprint
+from homeostat.flow.labelling import labels_version
 from homeostat.flow.training_rows import TrainingRows, training_rows
+from homeostat.preparation.labelling import LABEL, with_weak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,13 +22,12 @@ if TYPE_CHECKING:
     from homeostat.core import sections
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
-    from homeostat.core.records import Split
+    from homeostat.core.records import Decision, Split
     from homeostat.flow.project import Project
     from homeostat.learning.search import Candidate
     from homeostat.serving.bundle import Bundle
     from homeostat.serving.parity import ParityReport
 
-LATENCY_CALLS = 400
 PARITY_ROWS = 2_000
 
 
@@ -46,17 +49,20 @@ def first_order(project: Project, dataset: Fact) -> Order:
 def order_key(project: Project, order: Order) -> str:
     """Equal orders have equal keys: what a training is repeated for is that one of these changed."""
     charter = project.charter
+    decided_by = charter.value.model_dump(mode="json", include={"payoff", "amount", "costs"})
     quarantined = sorted(fact.id for fact in project.ledger.find("quarantine"))
     parts = {
         "dataset": order.dataset,
-        "task": charter.task.model_dump(mode="json"),
+        "task": effective_task(charter).model_dump(mode="json"),
         "preparation": charter.preparation.model_dump(mode="json"),
         "learning": order.learning.model_dump(mode="json"),
         "metric": charter.success.metric,
-        "value": charter.value.model_dump(mode="json"),
+        "value": decided_by,
         "purpose": order.purpose,
         "start": dict(order.start or {}),
         "quarantined": quarantined,
+        "labels": labels_version(project),
+        "labelling": charter.labelling.model_dump(mode="json"),
     }
     return digest(parts)
 
@@ -75,9 +81,10 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         return known
     started = time.perf_counter()
     rows = training_rows(project, project.require(order.dataset))
-    split = split_rows(project, rows.frame)
+    split = with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
     run = _open_run(project, order, key)
-    found = _search(project, order, split, progress)
+    decisions, decided = _decide(project, order, rows, split)
+    found = _search(project, order, split, decisions, progress)
     bundle, parity = _pack(project, found, split, run)
     packed = _store(project, bundle)
     trials = _trials(project, run, found)
@@ -89,13 +96,13 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
         "holdout": content_digest(split.holdout),
         "bundle": packed,
         "size_mb": round(len(project.blobs.get(packed)) / 1e6, 4),
-        "latency_p99_ms": latency_p99_ms(bundle, split.validation),
+        **asdict(measure_footprint(bundle, split.validation)),
         "parity": {"rows": parity.rows, "max_difference": parity.max_difference, "flips": parity.flips, "passed": parity.passed},
         "profile": _reference_profile(project, order, bundle, split),
         "seconds": round(time.perf_counter() - started, 3),
         "trials": len(trials),
     }
-    made = project.fact("candidate", key, body, causes=(run.id, *(trial.id for trial in trials)))
+    made = project.fact("candidate", key, body, causes=(run.id, decided.id, *(trial.id for trial in trials)))
     return project.ledger.record(made, *trials)
 
 
@@ -120,32 +127,41 @@ def _open_run(project: Project, order: Order, key: str) -> Fact:
     return project.record("run", key, body, causes=(order.dataset, project.charter_fact().id))
 
 
-def _search(project: Project, order: Order, split: Split, progress: Progress | None) -> Candidate:
-    from homeostat.core.targets import classes_of
-    from homeostat.learning.search import Stages, search
-    from homeostat.learning.threshold import payoff_threshold
-    from homeostat.preparation.fit import fit
-    from homeostat.preparation.window import select
+def _decide(project: Project, order: Order, rows: TrainingRows, split: Split) -> tuple[tuple[Decision, ...], Fact]:
+    """The decisions about columns, from the training rows, and the fact that tells them: one for equal rows and clauses."""
+    from homeostat.flow.preparing import told
+    from homeostat.preparation.decide import decide
+
+    charter, task = project.charter, effective_task(project.charter)
+    decisions = decide(split.train, task, charter.preparation)
+    clauses = {"task": task.model_dump(mode="json"), "preparation": charter.preparation.model_dump(mode="json")}
+    key = digest({"dataset": order.dataset, "quarantined": sorted(rows.windows), **clauses})
+    body = {"dataset": order.dataset, "rows": split.train.height, "columns": told(decisions)}
+    return decisions, project.record("decisions", key, body, causes=(order.dataset,))
+
+
+def _search(project: Project, order: Order, split: Split, decisions: tuple[Decision, ...], progress: Progress | None) -> Candidate:
+    from homeostat.core.targets import classes_of, encode_target
+    from homeostat.flow.amounts import amounts
+    from homeostat.flow.preparing import stages_of
+    from homeostat.learning.search import search
+    from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
-    charter = project.charter
-    classes = classes_of(split.train[charter.task.target], charter.task)
-    stages = Stages(
-        fit_preparation=lambda frame, flavour: fit(frame, charter.task, charter.preparation, flavour, classes),
-        select_window=lambda frame, window: select(frame, charter.task, window),
-    )
-    payoff = charter.value.payoff
-    return search(
+    charter, task = project.charter, effective_task(project.charter)
+    classes = classes_of(split.train[charter.task.target], task)
+    found = search(
         split,
-        charter.task,
+        task,
         order.learning,
         metric(charter.success.metric),
-        stages,
+        stages_of(charter, split, decisions),
         clock=time.monotonic,
         start=order.start,
-        threshold=payoff_threshold(payoff) if payoff else 0.5,
         progress=partial(_say, progress) if progress else None,
     )
+    y = encode_target(split.validation[task.target], classes)
+    return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
 
 
 def _say(progress: Progress, message: str, done: float | None = None) -> None:
@@ -168,8 +184,9 @@ def _pack(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[
         "commit": str(run.body["code"].get("commit", "")),
         "learner": found.learner,
         "window": found.window,
+        **{name: str(said) for name, said in purpose(charter).items() if name in ("statement", "objective", "decision", "business_metric")},
     }
-    seen = pl.concat([split.train, split.validation])
+    seen = split.development
     sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
     rows = pl.concat([sample, stress_frame(sample, found.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
     bundle = build(found.plan, name=charter.name, sample=split.validation, ignored=ignored, facts=facts, created=run.at.isoformat())
@@ -208,41 +225,23 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
         "classes": list(found.plan.classes),
         "validation_value": found.value,
         "rows": {"train": split.train.height, "validation": split.validation.height, "holdout": split.holdout.height},
-        "left_out": {"unlabelled": rows.unlabelled, "quarantined": rows.quarantined, "windows": list(rows.windows)},
+        "left_out": {
+            "unlabelled": rows.unlabelled,
+            "quarantined": rows.quarantined,
+            "windows": list(rows.windows),
+            "gap": split.left_out,
+        },
+        "labels": rows.labels,
+        "weakly_labelled": int((split.train[LABEL] == "rule").sum()),
     }
 
 
 def _reference_profile(project: Project, order: Order, bundle: Bundle, split: Split) -> str:
     """Digest of the profile of the rows the model learned from, with its predictions and the targets."""
-    import polars as pl
-
     from homeostat.core.ids import canonical
     from homeostat.flow.references import scored_profile
     from homeostat.preparation.window import select
 
     window = next(each for each in order.learning.windows if each.label() == bundle.manifest.facts["window"])
-    rows, _ = select(pl.concat([split.train, split.validation]), project.charter.task, window)
+    rows, _ = select(split.development, project.charter.task, window)
     return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))
-
-
-def latency_p99_ms(bundle: Bundle, frame: pl.DataFrame) -> float:
-    """99th percentile of the time one row takes through the bundle's predictor, in milliseconds."""
-    import numpy as np
-
-    from homeostat.serving.predictor import Predictor
-
-    predictor = Predictor(bundle)
-    names = [source.name for source in bundle.manifest.inputs]
-    rows = [_plain_row(row) for row in frame.select(names).head(50).iter_rows(named=True)]
-    times = np.empty(LATENCY_CALLS)
-    for call in range(LATENCY_CALLS):
-        started = time.perf_counter()
-        predictor.predict_rows([rows[call % len(rows)]])
-        times[call] = time.perf_counter() - started
-    return float(np.quantile(times, 0.99) * 1e3)
-
-
-def _plain_row(row: dict[str, Any]) -> dict[str, Any]:
-    from datetime import date
-
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}

@@ -1,5 +1,7 @@
 """Which rows of a dataset a training may see: those with a label, outside every quarantined window.
 
+The label is the source's, else an imported one; rows that only a rule has labelled are apart: they teach, and judge nothing.
+
 A quarantined window closes the rows that were taken in before it was found broken. A delivery taken in later, such as the
 mended file of the same month, is open again: it passed the contract after the break was known.
 """
@@ -20,28 +22,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRows:
-    """The rows, and how many were left out: ``unlabelled`` for want of a target, ``quarantined`` for lying in a bad window."""
+    """The rows, and how many were left out: ``unlabelled`` for want of a target, ``quarantined`` for lying in a bad window.
+
+    ``weak`` are the rows that only rules have labelled. ``labels`` is the version of the imported labels (None: there were none).
+    """
 
     frame: pl.DataFrame
+    weak: pl.DataFrame
     unlabelled: int
     quarantined: int
     windows: tuple[str, ...]
+    labels: int | None
 
 
-def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None = None) -> TrainingRows:
-    """The rows of a dataset version that training and judging may use.
+NOW = -1
+"""The imported labels as they are."""
 
-    ``windows`` are the ids of the quarantines that count (None: all there are now). Who judges a candidate gives those the candidate
-    was trained without, so that its holdout is the same rows for ever.
+
+def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None = None, labels: int | None = NOW) -> TrainingRows:
+    """The rows of a dataset version that training and judging may use, with ``_label`` saying where the label is from.
+
+    ``windows`` are the ids of the quarantines that count (None: all there are now), ``labels`` the version of the imported labels.
+    Who judges a candidate gives those the candidate was trained with, so that its holdout is the same rows for ever.
     """
     import polars as pl
 
-    from homeostat.flow.ingest import read_dataset
+    from homeostat.flow.datasets import read_dataset
+    from homeostat.flow.labelling import labels_version, with_labels
     from homeostat.monitoring.windows import moments
+    from homeostat.preparation.labelling import LABEL
 
-    frame = read_dataset(project, dataset)
+    version = labels_version(project) if labels == NOW else labels
+    frame, _ = with_labels(project, dataset, read_dataset(project, dataset), version)
     task = project.charter.task
-    labelled = frame.filter(pl.col(task.target).is_not_null())
+    labelled = frame.filter(pl.col(LABEL).is_not_null())
     quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
     kept = labelled
     if task.time is not None:
@@ -51,15 +65,20 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
             inside = ((moment >= start) & (moment < end)).fill_null(False)
             kept = kept.filter(~(inside & ~kept["_source"].is_in(_delivered_after(project, dataset, fact))))
     return TrainingRows(
-        frame=kept,
+        frame=kept.filter(pl.col(LABEL) != "rule"),
+        weak=kept.filter(pl.col(LABEL) == "rule"),
         unlabelled=frame.height - labelled.height,
         quarantined=labelled.height - kept.height,
         windows=tuple(fact.id for fact in quarantines),
+        labels=version,
     )
 
 
 def _delivered_after(project: Project, dataset: Fact, quarantine: Fact) -> list[str]:
     """Paths whose rows in this dataset come from a delivery that was taken in after the window was found broken."""
-    deliveries = [project.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+    from homeostat.flow.intake import MAIN
+
+    facts = [project.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
+    deliveries = [fact for fact in facts if fact.body["table"] == MAIN]
     newest = {str(d.body["path"]): d.seq for d in sorted(deliveries, key=lambda d: d.seq) if d.body["status"] == "accepted"}
     return [path for path, seq in newest.items() if seq > quarantine.seq]

@@ -18,7 +18,7 @@ MOST_ROWS = 1_000
 
 def cost(bench: Bench) -> Cost:
     """The quick model packed and timed, and how long the charter's search will take at this speed, on all rows."""
-    from homeostat.flow.train import latency_p99_ms
+    from homeostat.flow.footprint import measure_footprint
     from homeostat.serving.bundle import build, pack
 
     charter, rows = bench.charter, bench.parts.validation.head(MOST_ROWS)
@@ -29,7 +29,9 @@ def cost(bench: Bench) -> Cost:
     seconds = max(first, min(budget.seconds or math.inf, trial * budget.trials if budget.trials else math.inf))
     seconds = seconds if math.isfinite(seconds) else first
     trials = (budget.seconds or math.inf) / trial if trial else math.inf
-    return Cost(trial, seconds, min(trials, budget.trials or math.inf), len(pack(bundle)) / 1e6, latency_p99_ms(bundle, rows))
+    return Cost(
+        trial, seconds, min(trials, budget.trials or math.inf), len(pack(bundle)) / 1e6, measure_footprint(bundle, rows).latency_p99_ms
+    )
 
 
 def balance(bench: Bench) -> Balance | None:
@@ -50,6 +52,8 @@ def balance(bench: Bench) -> Balance | None:
 
 def _earned(bench: Bench, scores: Floats) -> Floats | None:
     """Money per judged row (n,) when decisions follow these scores; None where the charter does not say."""
-    from homeostat.evaluation.evaluate import value_per_row
+    from homeostat.evaluation.evaluate import Decided, value_per_row
+    from homeostat.flow.amounts import amounts
 
-    return value_per_row(bench.quick.y, scores, bench.charter.value, bench.quick.candidate.plan.threshold)
+    decided = Decided(bench.quick.candidate.plan.threshold, amounts(bench.charter, bench.parts.validation))
+    return value_per_row(bench.quick.y, scores, bench.classes, bench.charter.value, decided)

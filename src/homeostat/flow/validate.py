@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from homeostat.charter.effective import purpose
 from homeostat.core.ids import fact_id
-from homeostat.errors import Refusal
-from homeostat.flow.evaluate import load_arrays
+from homeostat.errors import ProjectError, Refusal
+from homeostat.flow.evaluate import judging_digest, load_arrays
 from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, version_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,17 @@ def validate(project: Project, evaluation: Fact) -> Fact:
     """Put an evaluated candidate through the charter's gates, register it with the verdict, return the ``version`` fact.
 
     A version that failed is registered too: what was rejected, and why, is evidence.
+
+    Raises:
+        ProjectError: HS608, the charter judges by other clauses now than when the holdout was opened.
     """
+    if evaluation.body["judged_by"] != judging_digest(project.charter):
+        raise ProjectError(
+            "HS608",
+            "the charter's success, value, problem or seed changed since this evaluation",
+            place="success",
+            next_step="run `homeostat evaluate` again",
+        )
     candidate = project.require(str(evaluation.body["candidate"]))
     verdict_key = evaluation.id
     known = project.ledger.get(fact_id("version", verdict_key))
@@ -28,10 +39,13 @@ def validate(project: Project, evaluation: Fact) -> Fact:
         return known
     verdict = _verdict(project, candidate, evaluation)
     body: dict[str, object] = {"passed": verdict.passed, "gates": [asdict(result) for result in verdict.results]}
-    judged = project.record("verdict", verdict_key, body, causes=(evaluation.id,))
+    charter = project.charter_fact()
+    judged = project.record("verdict", verdict_key, body, causes=(evaluation.id, charter.id))
     whole = next(s for s in evaluation.body["scores"] if s["metric"] == candidate.body["metric"] and not s["segment"])
     version: dict[str, object] = {
         "name": project.charter.name,
+        "problem": purpose(project.charter),
+        "charter": charter.id,
         "bundle": candidate.body["bundle"],
         "profile": candidate.body["profile"],
         "candidate": candidate.id,
@@ -62,18 +76,21 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         metric=project.charter.success.metric,
         y=arrays["y"],
         scores=arrays["ours"],
-        baseline_scores=arrays["baseline"],
+        baseline_scores=arrays.get("baseline"),
         champion_scores=arrays.get("champion"),
         segment_scores=tuple(Score(**score) for score in evaluation.body["scores"]),
         latency_p99_ms=float(candidate.body["latency_p99_ms"]),
         size_mb=float(candidate.body["size_mb"]),
+        memory_mb=candidate.body["memory_mb"],
+        capacity_per_second=float(candidate.body["capacity_per_second"]),
         parity_difference=float(parity["max_difference"]),
         parity_flips=int(parity["flips"]),
         inputs=_fields(project, str(candidate.body["bundle"])),
         champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
         block=int(evaluation.body["block"]),
     )
-    return judge(evidence, project.charter.success, seed=project.charter.learning.seed)
+    charter = project.charter
+    return judge(evidence, charter.success, seed=charter.learning.seed, problem=charter.problem)
 
 
 def _fields(project: Project, bundle: str) -> dict[str, str]:

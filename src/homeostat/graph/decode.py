@@ -1,7 +1,8 @@
-"""From raw values to the two arrays a plan reads: one table of inputs drives rows, columns and frames alike.
+"""From raw values to the arrays a plan reads: one table of inputs drives rows, columns and frames alike.
 
 ``numbers`` is (n, p) float64, one column per number, boolean or timestamp input; ``codes`` is (n, q) int64, one per category
-input. What one value means stands in ``fields``. Nothing here imports a data-frame library.
+input; ``terms`` is (n, t) float64, one per term of each text input. What one value means stands in ``fields``. Nothing here imports
+a data-frame library.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 
 from homeostat.errors import RequestError
 from homeostat.graph.fields import ALLOWED, reader
-from homeostat.graph.plan import Floats, Input, Ints, category_inputs, number_inputs
+from homeostat.graph.plan import Decoded, Input, category_inputs, number_inputs, text_inputs, widths
+from homeostat.graph.terms import fill_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,9 +42,11 @@ class RowDecoder:
         self._readers = {each.name: reader(each) for each in inputs}
         self._numbers = tuple((each.name, self._readers[each.name]) for each in number_inputs(inputs))
         self._codes = tuple((each.name, self._readers[each.name]) for each in category_inputs(inputs))
+        self._texts = tuple((each.name, self._readers[each.name]) for each in text_inputs(inputs))
+        self._widths = widths(inputs)
         self._known = frozenset(self._readers) | frozenset(ignore)
 
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Floats, Ints]:
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> Decoded:
         """Rows of named fields, such as parsed JSON. A null must be there as null: a missing field is an error.
 
         Raises:
@@ -55,12 +59,13 @@ class RowDecoder:
             if not problems:
                 raise
             raise _refusal(problems) from None
-        return (
-            np.array([numbers for numbers, _ in read], dtype=np.float64).reshape(len(read), len(self._numbers)),
-            np.array([codes for _, codes in read], dtype=np.int64).reshape(len(read), len(self._codes)),
+        return Decoded(
+            np.array([numbers for numbers, _, _ in read], dtype=np.float64).reshape(len(read), len(self._numbers)),
+            np.array([codes for _, codes, _ in read], dtype=np.int64).reshape(len(read), len(self._codes)),
+            self._terms([counts for _, _, counts in read]),
         )
 
-    def columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[Floats, Ints]:
+    def columns(self, columns: Mapping[str, Sequence[Any]]) -> Decoded:
         """Columns of equal length, such as the tensors of the V2 protocol; the same rules as ``rows``.
 
         Raises:
@@ -80,11 +85,24 @@ class RowDecoder:
         names = [each.name for each in self._inputs]
         return self.rows([dict(zip(names, values, strict=True)) for values in zip(*(columns[name] for name in names), strict=True)])
 
-    def _read(self, row: Any) -> tuple[list[float], list[float]]:
+    def _terms(self, found: list[list[Any]]) -> Any:
+        """The counts of all text fields of all rows, side by side."""
+        block = np.zeros((len(found), self._widths["terms"]), dtype=np.float64)
+        start = 0
+        for at, each in enumerate(text_inputs(self._inputs)):
+            fill_counts(block[:, start : start + len(each.vocabulary)], (counts[at] for counts in found))
+            start += len(each.vocabulary)
+        return block
+
+    def _read(self, row: Any) -> tuple[list[float], list[int], list[Any]]:
         try:
             if not row.keys() <= self._known:
                 raise ValueError("an unknown field")
-            return [read(row[name]) for name, read in self._numbers], [read(row[name]) for name, read in self._codes]
+            return (
+                [read(row[name]) for name, read in self._numbers],
+                [read(row[name]) for name, read in self._codes],
+                [read(row[name]) for name, read in self._texts],
+            )
         except (KeyError, AttributeError) as no_such:  # a missing field; no object at all
             raise ValueError("a missing field") from no_such
 
@@ -111,19 +129,19 @@ class RowDecoder:
         return missing + [_problem(at, str(name), "unknown field", allowed) for name in sorted(given - self._known, key=str)]
 
 
-def decode_rows(inputs: Sequence[Input], rows: Sequence[Mapping[str, Any]], ignore: Iterable[str] = ()) -> tuple[Floats, Ints]:
+def decode_rows(inputs: Sequence[Input], rows: Sequence[Mapping[str, Any]], ignore: Iterable[str] = ()) -> Decoded:
     """The arrays of rows of named fields; see ``RowDecoder.rows``.
 
     Raises:
         RequestError: HS502, status 422, every bad field of every row (the first 20 are listed).
 
     >>> decode_rows([Input("size", "number"), Input("city", "category", ("Oslo",))], [{"size": 3, "city": "Rome"}])
-    (array([[3.]]), array([[2]]))
+    Decoded(numbers=array([[3.]]), codes=array([[2]]), terms=array([], shape=(1, 0), dtype=float64))
     """
     return RowDecoder(inputs, ignore).rows(rows)
 
 
-def decode_columns(inputs: Sequence[Input], columns: Mapping[str, Sequence[Any]], ignore: Iterable[str] = ()) -> tuple[Floats, Ints]:
+def decode_columns(inputs: Sequence[Input], columns: Mapping[str, Sequence[Any]], ignore: Iterable[str] = ()) -> Decoded:
     """The arrays of named columns of equal length; see ``RowDecoder.columns``.
 
     Raises:
@@ -132,7 +150,7 @@ def decode_columns(inputs: Sequence[Input], columns: Mapping[str, Sequence[Any]]
     return RowDecoder(inputs, ignore).columns(columns)
 
 
-def decode_frame(inputs: Sequence[Input], frame: pl.DataFrame) -> tuple[Floats, Ints]:
+def decode_frame(inputs: Sequence[Input], frame: pl.DataFrame) -> Decoded:
     """The arrays of a Polars frame: equal to those of its rows. Columns that are no inputs are not read.
 
     Raises:

@@ -6,6 +6,7 @@
 | boolean   | true, false, 0, 1, null                                                        | 1.0, 0.0; null and NaN are NaN   |
 | timestamp | an ISO 8601 date or date-time (no offset: UTC), a date, epoch seconds, null    | float64 seconds since 1970 UTC   |
 | category  | a text, number, boolean or date by the rule of ``text_of``, null               | 0 null, 1..K known, K + 1 unseen |
+| text      | a text, null                                                                   | counts of terms; null is None    |
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.targets import text_of
+from homeostat.graph.terms import term_counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from homeostat.core.sections import Kind
     from homeostat.graph.plan import Input
+    from homeostat.graph.terms import Counts
 
 ALLOWED: dict[Kind, str] = {
     "number": "a finite number or null",
     "boolean": "true, false, 0, 1 or null",
     "timestamp": "an ISO 8601 date or date-time, epoch seconds of the years 1 to 9999, or null",
     "category": "a text, a finite number, true, false or null",
+    "text": "a text or null",
 }
 
 EARLIEST, END = -62_135_596_800.0, 253_402_300_800.0  # the years 1 to 9999 in UTC, END excluded; milliseconds given as seconds fall outside
@@ -40,10 +44,12 @@ _SIMPLE = (int, float, Decimal, date)
 _ENDLESS = (math.inf, -math.inf)
 
 
-def reader(field: Input) -> Callable[[Any], float]:
-    """The function from a raw value of this field to its number or code; it raises ValueError for what is not allowed."""
+def reader(field: Input) -> Callable[[Any], Any]:
+    """The function from a raw value of this field to its number, code or counts; it raises ValueError for what is not allowed."""
     if field.kind == "category":
         return category_reader(field.vocabulary)
+    if field.kind == "text":
+        return text_reader(field.vocabulary)
     return {"number": read_number, "boolean": read_boolean, "timestamp": read_timestamp}[field.kind]
 
 
@@ -133,5 +139,19 @@ def category_reader(vocabulary: tuple[str, ...]) -> Callable[[Any], int]:
         if not isinstance(value, _SIMPLE) or value in _ENDLESS:
             raise ValueError(ALLOWED["category"])
         return codes.get(text_of(value), unseen)
+
+    return read
+
+
+def text_reader(vocabulary: tuple[str, ...]) -> Callable[[Any], Counts | None]:
+    """The function from a text to the counts of the vocabulary's terms; None and NaN are None; anything else raises ValueError."""
+    count = term_counter(vocabulary)
+
+    def read(value: Any) -> Counts | None:
+        if isinstance(value, str):
+            return count(value)
+        if value is None or value != value:  # noqa: PLR0124  # NaN
+            return None
+        raise ValueError(ALLOWED["text"])
 
     return read

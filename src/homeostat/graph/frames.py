@@ -9,18 +9,19 @@ import numpy as np
 from homeostat.core.targets import texts
 from homeostat.errors import DataError
 from homeostat.graph.fields import ALLOWED, EARLIEST, END, parse_timestamp
-from homeostat.graph.plan import category_inputs, number_inputs
+from homeostat.graph.plan import Decoded, category_inputs, number_inputs, text_inputs, widths
+from homeostat.graph.terms import fill_counts, term_counter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
 
-    from homeostat.graph.plan import Floats, Input, Ints
+    from homeostat.graph.plan import Floats, Input
 
 
-def frame_arrays(inputs: Sequence[Input], frame: pl.DataFrame) -> tuple[Floats, Ints]:
-    """``numbers`` (n, p) and ``codes`` (n, q) of the frame's columns.
+def frame_arrays(inputs: Sequence[Input], frame: pl.DataFrame) -> Decoded:
+    """The arrays of the frame's columns.
 
     Raises:
         DataError: HS203, an input is not a column; HS205, a column holds a value that its kind does not allow.
@@ -28,14 +29,19 @@ def frame_arrays(inputs: Sequence[Input], frame: pl.DataFrame) -> tuple[Floats, 
     missing = [each.name for each in inputs if each.name not in frame.columns]
     if missing:
         raise DataError("HS203", f"missing {', '.join(missing)}; the frame has {', '.join(frame.columns)}", place=f"column {missing[0]!r}")
-    plain, categories = number_inputs(inputs), category_inputs(inputs)
-    numbers = np.empty((frame.height, len(plain)), dtype=np.float64)
-    codes = np.empty((frame.height, len(categories)), dtype=np.int64)
-    for at, each in enumerate(plain):
+    wide = widths(inputs)
+    numbers = np.empty((frame.height, wide["numbers"]), dtype=np.float64)
+    codes = np.empty((frame.height, wide["codes"]), dtype=np.int64)
+    terms = np.zeros((frame.height, wide["terms"]), dtype=np.float64)
+    for at, each in enumerate(number_inputs(inputs)):
         numbers[:, at] = _floats(each, frame[each.name])
-    for at, each in enumerate(categories):
+    for at, each in enumerate(category_inputs(inputs)):
         codes[:, at] = _codes(each, frame[each.name])
-    return numbers, codes
+    start = 0
+    for each in text_inputs(inputs):
+        _count_terms(each, frame[each.name], terms[:, start : start + len(each.vocabulary)])
+        start += len(each.vocabulary)
+    return Decoded(numbers, codes, terms)
 
 
 def _floats(field: Input, series: pl.Series) -> Any:
@@ -99,6 +105,18 @@ def _codes(field: Input, series: pl.Series) -> Any:
         .set(known.is_null(), 0)
         .to_numpy()
     )
+
+
+def _count_terms(field: Input, series: pl.Series, block: Floats) -> None:
+    """Fill a block of zeros with the counts of the field's terms."""
+    import polars as pl
+
+    if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        _refuse(field, series.is_not_null() & series.is_not_nan() if series.dtype.is_float() else series.is_not_null(), series)
+        block[:] = np.nan
+        return
+    count = term_counter(field.vocabulary)
+    fill_counts(block, (None if text is None else count(text) for text in series.cast(pl.String).to_list()))
 
 
 def _refuse(field: Input, bad: pl.Series, series: pl.Series) -> None:

@@ -27,30 +27,36 @@ from homeostat.graph.plan import (
     Lookup,
     Node,
     Numbers,
+    Pick,
     Plan,
+    Power,
     Preparation,
+    Prior,
     Scale,
+    Tfidf,
     Trees,
 )
+from homeostat.stats.money import least_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROWS_AT_ONCE = 4_096  # bounds the memory of walking all trees together: rows x trees positions
+NO_TERMS = np.zeros((0, 0))
 
 
-def run(plan: Plan, numbers: Floats, codes: Ints) -> Floats:
-    """Scores (n, k) of decoded rows: ``numbers`` (n, p) float64, ``codes`` (n, q) int64, as ``decode`` returns them."""
-    return _walk(plan.nodes, numbers, codes)
+def run(plan: Plan, numbers: Floats, codes: Ints, terms: Floats = NO_TERMS) -> Floats:
+    """Scores (n, k) of decoded rows: the arrays of ``Decoded``; plans without a text input need no ``terms``."""
+    return _walk(plan.nodes, numbers, codes, terms)
 
 
-def transform(preparation: Preparation, numbers: Floats, codes: Ints) -> Floats:
+def transform(preparation: Preparation, numbers: Floats, codes: Ints, terms: Floats = NO_TERMS) -> Floats:
     """Features (n, len(features)) of decoded rows."""
-    return _walk(preparation.nodes, numbers, codes)
+    return _walk(preparation.nodes, numbers, codes, terms)
 
 
 def decide(plan: Plan, scores: Floats) -> Ints:
-    """The class index of each row: binary by the plan's threshold, multiclass the first largest score.
+    """The class index of each row: binary by the plan's threshold, multiclass the first largest score or the first least cost.
 
     Raises:
         ValueError: the plan is a regression and has no classes.
@@ -59,6 +65,8 @@ def decide(plan: Plan, scores: Floats) -> Ints:
         raise ValueError("a regression plan has scores and no decision")
     if plan.task == "binary":
         return np.asarray(scores[:, 1] >= plan.threshold, dtype=np.int64)
+    if plan.costs is not None:
+        return least_cost(scores, plan.costs)
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
 
@@ -71,11 +79,11 @@ class _Blocks:
     named: dict[str, Floats] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Floats:
-        return self.numbers if name == "numbers" else self.named[name]
+        return self.named[name]
 
 
-def _walk(nodes: Sequence[Node], numbers: Floats, codes: Ints) -> Floats:
-    blocks = _Blocks(numbers, codes)
+def _walk(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) -> Floats:
+    blocks = _Blocks(numbers, codes, {"numbers": numbers, "terms": terms})
     for node in nodes:
         blocks.named[node.out] = _meaning(node, blocks)
     return blocks[nodes[-1].out]
@@ -89,6 +97,11 @@ def _meaning(node: object, blocks: _Blocks) -> Floats:
 @_meaning.register
 def _numbers(node: Numbers, blocks: _Blocks) -> Floats:
     return blocks.numbers[:, list(node.columns)]
+
+
+@_meaning.register
+def _pick(node: Pick, blocks: _Blocks) -> Floats:
+    return blocks[node.source][:, list(node.columns)]
 
 
 @_meaning.register
@@ -131,6 +144,31 @@ def _clip(node: Clip, blocks: _Blocks) -> Floats:
 
 
 @_meaning.register
+def _power(node: Power, blocks: _Blocks) -> Floats:
+    return powered(blocks[node.source], node.lambdas)
+
+
+def powered(x: Floats, lambdas: Floats) -> Floats:
+    """What ``Power`` means, for whoever fits it: x (n, w), a lambda per column."""
+    positive = x >= 0
+    base, power = 1.0 + np.abs(x), np.where(positive, lambdas, 2.0 - lambdas)
+    none = power == 0
+    safe = np.where(none, 1.0, power)
+    with np.errstate(over="ignore"):  # beyond float64 it is infinite, in every target
+        grown = np.where(none, np.log(base), (base**safe - 1.0) / safe)
+    return np.where(positive, grown, -grown)
+
+
+@_meaning.register
+def _tfidf(node: Tfidf, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    there = x > 0
+    weights = np.where(there, np.log(np.where(there, x, 1.0)) + 1.0, 0.0) * node.idf
+    norm = np.sqrt((weights * weights).sum(axis=1, keepdims=True))
+    return np.asarray(weights / np.where(norm > 0, norm, 1.0))
+
+
+@_meaning.register
 def _concat(node: Concat, blocks: _Blocks) -> Floats:
     return np.hstack([blocks[source] for source in node.sources])
 
@@ -166,6 +204,17 @@ def _leaves(node: Trees, x: Floats) -> Ints:
         goes_true = np.where(np.isnan(value), node.nan_true[split], value <= node.threshold[split])
         at[open_] = np.where(goes_true, node.true_child[split], node.false_child[split])
     return -at - 1
+
+
+@_meaning.register
+def _prior(node: Prior, blocks: _Blocks) -> Floats:
+    return moved_prior(blocks[node.source], node.factors)
+
+
+def moved_prior(scores: Floats, factors: Floats) -> Floats:
+    """What ``Prior`` means, for whoever has probabilities (n, k) outside of a plan."""
+    weighed = scores * factors
+    return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
 
 
 @_meaning.register

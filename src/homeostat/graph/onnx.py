@@ -1,12 +1,14 @@
 """Compiles a plan to one float64 ONNX graph.
 
-Inputs ``numbers`` double [N, p] and ``codes`` int64 [N, q] (one is absent when its width is 0); outputs ``score`` double [N, k] and,
-for classes, ``decision`` int64 [N], an index among the plan's classes. ONNX opset 21 and ai.onnx.ml opset 5, whose TreeEnsemble
-compares and sums in double; older tree operators round to float32 and flip rows.
+Inputs ``numbers`` double [N, p], ``codes`` int64 [N, q] and ``terms`` double [N, t] (each absent when its width is 0); outputs ``score``
+double [N, k] and, for classes, ``decision`` int64 [N], an index among the plan's classes. ONNX opset 21 and ai.onnx.ml opset 5, whose
+TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows.
 """
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +16,8 @@ import numpy as np
 
 from homeostat.errors import LearningError
 from homeostat.graph.onnx_nodes import write
-from homeostat.graph.onnx_writer import ML, Tensor, Writer
-from homeostat.graph.plan import category_inputs, number_inputs
+from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
+from homeostat.graph.plan import widths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +36,8 @@ def compile_plan(plan: Plan, metadata: Mapping[str, str] = NO_METADATA) -> bytes
     """
     if not plan.inputs:
         raise LearningError("HS304", "the plan has no inputs; at least one column beside the target is needed")
-    widths = {"numbers": len(number_inputs(plan.inputs)), "codes": len(category_inputs(plan.inputs))}
     graph = Writer()
-    graph.known = {name: Tensor(name, graph) for name, width in widths.items() if width}
+    graph.known = {name: Tensor(name, graph) for name, width in widths(plan.inputs).items() if width}
     for node in plan.nodes:
         graph.block = node.out
         graph.known[node.out] = write(node, graph)
@@ -44,13 +45,19 @@ def compile_plan(plan: Plan, metadata: Mapping[str, str] = NO_METADATA) -> bytes
     score = graph.op("Identity", graph.known[plan.out], name="score")
     if plan.classes:
         _write_decision(plan, graph, score)
-    return _model(plan, graph, widths, metadata)
+    return _model(plan, graph, metadata)
 
 
 def _write_decision(plan: Plan, graph: Writer, score: Tensor) -> None:
     if plan.task == "binary":
         positive = graph.op("Gather", score, graph.array(np.int64(1), "positive"), axis=1)
         graph.op("Cast", graph.op("GreaterOrEqual", positive, graph.number(plan.threshold)), name="decision", to=_int64())
+    elif plan.costs is not None:
+        terms = [
+            graph.op("Gather", score, graph.index(at), axis=1) * graph.array(row, f"costs {at}")
+            for at, row in enumerate(double(plan.costs))
+        ]
+        graph.op("ArgMin", reduce(operator.add, terms), name="decision", axis=1, keepdims=0)
     else:
         graph.op("ArgMax", score, name="decision", axis=1, keepdims=0)
 
@@ -61,11 +68,12 @@ def _int64() -> int:
     return int(TensorProto.INT64)
 
 
-def _model(plan: Plan, graph: Writer, widths: Mapping[str, int], metadata: Mapping[str, str]) -> bytes:
+def _model(plan: Plan, graph: Writer, metadata: Mapping[str, str]) -> bytes:
     from onnx import TensorProto, helper
 
-    types = {"numbers": TensorProto.DOUBLE, "codes": TensorProto.INT64}
-    inputs = [helper.make_tensor_value_info(name, types[name], ["N", width]) for name, width in widths.items() if width]
+    types = {"numbers": TensorProto.DOUBLE, "codes": TensorProto.INT64, "terms": TensorProto.DOUBLE}
+    wide = {name: width for name, width in widths(plan.inputs).items() if width}
+    inputs = [helper.make_tensor_value_info(name, types[name], ["N", width]) for name, width in wide.items()]
     outputs = [helper.make_tensor_value_info("score", TensorProto.DOUBLE, ["N", len(plan.classes) or 1])]
     if plan.classes:
         outputs.append(helper.make_tensor_value_info("decision", TensorProto.INT64, ["N"]))

@@ -9,7 +9,25 @@ import numpy as np
 
 from homeostat.graph.calendar import calendar_part
 from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
-from homeostat.graph.plan import Clip, Concat, Constant, Cycle, DatePart, Impute, Indicator, Linear, Link, Lookup, Numbers, Scale, Trees
+from homeostat.graph.plan import (
+    Clip,
+    Concat,
+    Constant,
+    Cycle,
+    DatePart,
+    Impute,
+    Indicator,
+    Linear,
+    Link,
+    Lookup,
+    Numbers,
+    Pick,
+    Power,
+    Prior,
+    Scale,
+    Tfidf,
+    Trees,
+)
 
 _DOUBLE, _SUM, _NONE, _LESS_OR_EQUAL = 11, 1, 0, 0  # TensorProto.DOUBLE; TreeEnsemble: aggregate_function, post_transform, BRANCH_LEQ
 
@@ -27,6 +45,11 @@ def write(node: object, graph: Writer) -> Tensor:
 @write.register
 def _numbers(node: Numbers, graph: Writer) -> Tensor:
     return graph.op("Gather", graph["numbers"], graph.index(*node.columns), axis=1)
+
+
+@write.register
+def _pick(node: Pick, graph: Writer) -> Tensor:
+    return graph.op("Gather", graph[node.source], graph.array(np.array(node.columns, dtype=np.int64), "columns"), axis=1)
 
 
 @write.register
@@ -67,6 +90,28 @@ def _clip(node: Clip, graph: Writer) -> Tensor:
     x, low, high = graph[node.source], graph.array(double(node.low), "low"), graph.array(double(node.high), "high")
     raised = graph.op("Where", graph.op("Less", x, low), low, x)  # not Min and Max: a comparison with NaN is false, so NaN stays
     return graph.op("Where", graph.op("Greater", raised, high), high, raised)
+
+
+@write.register
+def _power(node: Power, graph: Writer) -> Tensor:
+    x, lambdas, zero, one = graph[node.source], double(node.lambdas), graph.number(0.0), graph.number(1.0)
+    positive = graph.op("GreaterOrEqual", x, zero)
+    base = graph.op("Abs", x) + one
+    power = graph.op("Where", positive, graph.array(lambdas, "lambdas"), graph.array(2.0 - lambdas, "others"))
+    none = graph.op("Equal", power, zero)
+    safe = graph.op("Where", none, one, power)
+    grown = graph.op("Where", none, graph.op("Log", base), (graph.op("Pow", base, safe) - one) / safe)
+    return graph.op("Where", positive, grown, graph.op("Neg", grown))
+
+
+@write.register
+def _tfidf(node: Tfidf, graph: Writer) -> Tensor:
+    x, zero, one = graph[node.source], graph.number(0.0), graph.number(1.0)
+    there = graph.op("Greater", x, zero)  # false for NaN
+    frequency = graph.op("Where", there, graph.op("Log", graph.op("Where", there, x, one)) + one, zero)
+    weights = frequency * graph.array(double(node.idf), "idf")
+    norm = graph.op("Sqrt", graph.op("ReduceSum", weights * weights, graph.index(1), keepdims=1))
+    return weights / graph.op("Where", graph.op("Greater", norm, zero), norm, one)
 
 
 @write.register
@@ -139,8 +184,14 @@ def _link(node: Link, graph: Writer) -> Tensor:
     return x
 
 
+@write.register
+def _prior(node: Prior, graph: Writer) -> Tensor:
+    weighed = graph[node.source] * graph.array(double(node.factors), "factors")
+    return weighed / graph.op("ReduceSum", weighed, graph.index(1), keepdims=1)
+
+
 def _repeated(graph: Writer, values: Tensor, width: int) -> Tensor:
     """``values`` in as many rows as the request has."""
-    source = graph["numbers"] if "numbers" in graph.known else graph["codes"]
+    source = next(graph[name] for name in ("numbers", "codes", "terms") if name in graph.known)
     rows = graph.op("Shape", source, start=0, end=1)
     return graph.op("Expand", values, graph.op("Concat", rows, graph.index(width), axis=0))

@@ -1,15 +1,16 @@
 """The fitted plan: raw inputs, a list of typed nodes in the order they run, and the decision.
 
-A node reads named blocks and writes one. A block is a float64 array ``(n_rows, width)``; NaN is null. Two blocks come from the
-decoder: ``numbers`` (one column per number, boolean or timestamp input; timestamps are seconds since 1970-01-01 UTC)
-and ``codes`` (one int64 column per category input: 0 is null, 1..K the vocabulary in order, K+1 never seen).
+A node reads named blocks and writes one. A block is a float64 array ``(n_rows, width)``; NaN is null. Three blocks come from the
+decoder: ``numbers`` (one column per number, boolean or timestamp input; timestamps are seconds since 1970-01-01 UTC),
+``codes`` (one int64 column per category input: 0 is null, 1..K the vocabulary in order, K+1 never seen), and ``terms`` (for each
+text input one column per term of its vocabulary: how often the text holds it, NaN in all of them for a null).
 What each node means is defined once, in ``interpret``; ``onnx`` compiles the same meaning.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +27,27 @@ Part = Literal["hour", "weekday", "day", "month", "yearday"]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A raw column as callers name it. ``vocabulary`` is for categories: the texts seen in training, in code order."""
+    """A raw column as callers name it.
+
+    ``vocabulary`` is for categories the texts seen in training, in code order, and for texts the terms that are counted.
+    """
 
     name: str
     kind: Kind
     vocabulary: tuple[str, ...] = ()
 
 
+class Decoded(NamedTuple):
+    """Decoded rows, as a plan reads them: ``numbers`` (n, p) float64, ``codes`` (n, q) int64, ``terms`` (n, t) float64."""
+
+    numbers: Floats
+    codes: Ints
+    terms: Floats
+
+
 def number_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
     """The inputs behind the columns of ``numbers``, in column order."""
-    return tuple(each for each in inputs if each.kind != "category")
+    return tuple(each for each in inputs if each.kind not in ("category", "text"))
 
 
 def category_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
@@ -43,11 +55,31 @@ def category_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
     return tuple(each for each in inputs if each.kind == "category")
 
 
+def text_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """The inputs behind the columns of ``terms``, in order; each has as many columns as terms in its vocabulary."""
+    return tuple(each for each in inputs if each.kind == "text")
+
+
+def widths(inputs: Sequence[Input]) -> dict[str, int]:
+    """How many columns each block of the decoder has."""
+    terms = sum(len(each.vocabulary) for each in text_inputs(inputs))
+    return {"numbers": len(number_inputs(inputs)), "codes": len(category_inputs(inputs)), "terms": terms}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
     """Columns of the ``numbers`` input, in the given order: width = len(columns)."""
 
     out: str
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pick:
+    """Columns of a block, in the given order: width = len(columns)."""
+
+    out: str
+    source: str
     columns: tuple[int, ...]
 
 
@@ -119,6 +151,35 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Power:
+    """The Yeo-Johnson transform with a lambda per column; NaN stays NaN.
+
+    With b = 1 + abs(x), and p = lambda for x >= 0, else 2 - lambda: (b ** p - 1) / p, and ln(b) where p is 0, with the sign of x.
+    Lambda 0 is ln(1 + x) for x >= 0, and lambda 1 leaves x as it is.
+
+    Source: Yeo and Johnson, "A new family of power transformations to improve normality or symmetry" (Biometrika 2000), equation 2.1.
+    """
+
+    out: str
+    source: str
+    lambdas: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tfidf:
+    """Counts of terms as weights of length 1: (1 + ln count) * idf per term counted, divided by the row's Euclidean norm.
+
+    A term that does not occur weighs 0, NaN counts as 0, and a row without any term stays 0.
+
+    Source: Manning, Raghavan and Schuetze, "Introduction to Information Retrieval" (2008), section 6.4 (scheme lt, cosine).
+    """
+
+    out: str
+    source: str
+    idf: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Concat:
     """Blocks side by side."""
 
@@ -178,7 +239,23 @@ class Link:
     kind: Literal["identity", "sigmoid", "softmax", "exp"]
 
 
-Node = Numbers | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Concat | Linear | Trees | Constant | Link
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """Class probabilities moved to other class shares: each column times its factor, then rows divided by their sum.
+
+    Source: Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities" (2002), equation 2.4;
+    for two classes Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001), theorem 2.
+    """
+
+    out: str
+    source: str
+    factors: Floats
+
+
+Node = (
+    Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Concat  # what prepares
+    | Linear | Trees | Constant | Link | Prior  # what predicts
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +278,8 @@ class Plan:
 
     Scores are the last node's block: (n_rows, 1) for regression; (n_rows, n_classes) for classes, rows sum to 1, columns in the
     order of ``classes``. Binary: ``classes`` is (negative, positive) and the decision is positive when its score is
-    at least ``threshold``. Multiclass: the decision is the first largest score.
+    at least ``threshold``. Multiclass: the decision is the first largest score, or with ``costs`` (k, k), what deciding one class
+    costs when another is true (actual by predicted), the first class of least expected cost.
     """
 
     task: TaskType
@@ -210,6 +288,7 @@ class Plan:
     nodes: tuple[Node, ...]
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
+    costs: Floats | None = None
 
     @property
     def out(self) -> str:

@@ -29,7 +29,7 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> sa.Engine:
         synchronous: SQLite only. ``FULL``: a commit survives a power cut; ``NORMAL``: it survives the process.
 
     Raises:
-        ProjectError: HS610, the URL is not one of a database that can hold a ledger.
+        ProjectError: HS610, the URL is not one of a database that can hold a ledger, or its driver is not installed.
     """
     try:
         parsed = sa.make_url(url)
@@ -39,8 +39,8 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> sa.Engine:
             _prepare_sqlite(engine, synchronous)
             return engine
         if backend == "postgresql":
-            return sa.create_engine(parsed, connect_args={"connect_timeout": 10}, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ImportError):
+            return _postgresql(parsed)
+    except (ArgumentError, NoSuchModuleError):
         # The library's own text may repeat the URL with its password, so it isn't chained.
         raise _bad_url() from None
     raise _bad_url()
@@ -67,6 +67,20 @@ def _bad_url() -> ProjectError:
         place="store.ledger",
         next_step="correct the address",
     )
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    """An engine over psycopg, unless the URL names another driver."""
+    chosen = url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+    try:
+        return sa.create_engine(chosen, connect_args={"connect_timeout": 10}, pool_pre_ping=True)
+    except ImportError as error:
+        raise ProjectError(
+            "HS610",
+            f"the driver {chosen.get_driver_name()!r} of this address is not installed",
+            place="store.ledger",
+            next_step="install it: pip install 'homeostat[postgres]'",
+        ) from error
 
 
 def _prepare_sqlite(engine: sa.Engine, synchronous: str) -> None:

@@ -30,7 +30,7 @@ RETRY_S = 0.1
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """One served answer. ``inputs`` are all fields of the row as they were sent, those the model ignores included.
+    """One served answer. ``inputs`` are all fields of the row as they were sent, those the model ignores included, but what privacy hides.
 
     ``row`` is the row's place in its request, ``at`` ISO 8601 UTC, ``scores`` the model's (value, or one per class).
     """

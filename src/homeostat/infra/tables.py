@@ -1,4 +1,9 @@
-"""Delta tables: versioned rows, each commit made once however often it is tried."""
+"""Delta tables: versioned rows, each commit made once however often it is tried.
+
+A write puts its rows into Parquet files of its own, batch by batch, and then commits them with one entry in the table's log. Until
+that entry is there nobody sees the files; a writer that dies leaves files that the next write of the same key writes over. The rows of
+one part, such as a source, lie in one folder of the table, so replacing them is an entry in the log too, and no other file is touched.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.records import PROVENANCE
-from homeostat.errors import DataError, HomeostatError, ProjectError
+from homeostat.errors import DataError, ProjectError
+from homeostat.infra.table_files import KEY, PREFIX, Delivery, fault, frame_schema, table_schema
 
 if TYPE_CHECKING:
     import polars as pl
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import DeltaTable
 
-KEY = "homeostat.key"
-PREFIX = "homeostat."
-# A dataset version must stay readable as long as anything refers to it: nothing is cleaned up behind our back.
-KEEP = {"delta.logRetentionDuration": "interval 36500 days", "delta.deletedFileRetentionDuration": "interval 36500 days"}
 ATTEMPTS = 5
 
 
@@ -51,37 +53,84 @@ class Table:
         """Add the rows in one commit; return its version. An empty frame makes a commit too, with the metadata and no rows.
 
         Args:
-            frame: the rows; columns and types as the table's.
+            frame: the rows; types as the table's. Columns the table does not have yet are added to it, null in the rows before.
             metadata: what else the commit should say, such as the delivery.
             key: names this write for ever.
 
         Raises:
-            DataError: HS208, the columns or types are not the table's.
+            DataError: HS208, a column is missing or of another type than the table's.
             ProjectError: HS602, the folder cannot be written.
         """
-        return self._commit(frame, metadata, key, {"mode": "append"})
+        with self.delivery(key, metadata) as delivery:
+            if delivery.version is None:
+                delivery.write(frame)
+                delivery.commit()
+        assert delivery.version is not None  # noqa: S101 - a commit sets it, or raises
+        return delivery.version
 
-    def replace_source(self, frame: pl.DataFrame, source_paths: Sequence[str], metadata: Mapping[str, str], key: str) -> int:
-        """In one commit, remove the rows whose ``_source`` is among the paths and add these; return its version.
+    @contextmanager
+    def delivery(self, key: str, metadata: Mapping[str, str], part: str = "") -> Iterator[Delivery]:
+        """A write in batches: ``write`` frames, then ``commit`` once; left without a commit, nothing of it stays.
 
-        Every row of the frame must come from one of the paths.
+        No other write of this table goes on at the same time: one waits for the other.
+
+        Args:
+            key: names this write for ever; ``Delivery.version`` is set from the start when the table has it already.
+            metadata: what else the commit should say.
+            part: what the rows are a part of, such as their source; a later commit can replace a part as a whole.
 
         Raises:
-            DataError: HS208, the columns or types are not the table's, or a row is from another source.
             ProjectError: HS602, the folder cannot be written.
+        """
+        with self._alone():
+            table = self._open() if self.exists() else None
+            there = table is not None and table.transaction_version(key) is not None
+            delivery = Delivery(self.path, table, key, metadata, part, self._version_of(key) if there else None)
+            try:
+                yield delivery
+            finally:
+                delivery.discard()
+
+    def restructure(self, frame: pl.DataFrame, key: str) -> None:
+        """In one commit, remove all rows and give the table the columns of this (empty) frame; older versions stay readable.
+
+        Does nothing when the table does not exist, has these columns, or has made this change before.
+
+        Raises:
+            ProjectError: HS602, the folder cannot be written.
+        """
+        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake.exceptions import DeltaError
+
+        with self._alone():
+            if not self.exists():
+                return
+            table = self._open()
+            if table.transaction_version(key) is not None or table_schema(table) == frame_schema(frame):
+                return
+            properties = CommitProperties(custom_metadata={KEY: key}, app_transactions=[Transaction(key, 1)])
+            try:
+                write_deltalake(table, frame.clear(), mode="overwrite", schema_mode="overwrite", commit_properties=properties)
+            except (DeltaError, OSError) as error:
+                raise fault(error, self.path.name) from error
+
+    def columns(self) -> dict[str, Any]:
+        """The newest version's columns and Polars types.
+
+        Raises:
+            ProjectError: HS608, the table does not exist yet.
+        """
+        return table_schema(self._open())
+
+    def scan(self, version: int | None = None) -> pl.LazyFrame:
+        """The rows of a version (default: the newest), not yet read and in no order.
+
+        Raises:
+            ProjectError: HS608, the table does not exist yet; HS605, there is no such version.
         """
         import polars as pl
 
-        strange = frame.filter(~pl.col("_source").is_in(list(source_paths)).fill_null(False))
-        if strange.height or not source_paths:
-            raise DataError(
-                "HS208",
-                f"got rows from {strange['_source'].unique().to_list()[:3]}",
-                place="column '_source'",
-                next_step="name their source",
-            )
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in source_paths)
-        return self._commit(frame, metadata, key, {"mode": "overwrite", "predicate": f"_source IN ({listed})"})
+        return pl.scan_delta(self._open(version))
 
     def read(self, version: int | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a version (default: the newest), ordered by ``_source`` and ``_line`` where the table has them.
@@ -93,7 +142,7 @@ class Table:
         import polars as pl
 
         table = self._open(version)
-        schema = _schema(table)
+        schema = table_schema(table)
         missing = [name for name in columns or () if name not in schema]
         if missing:
             raise DataError("HS203", f"got {missing[0]!r}; the table has {', '.join(schema)}", place=f"table {self.path.name!r}")
@@ -143,57 +192,22 @@ class Table:
             raise ProjectError("HS605", f"got version {version}; there are 0 to {newest.version()}", place=f"table {self.path.name!r}")
         return DeltaTable(str(self.path), version=version)
 
-    def _commit(self, frame: pl.DataFrame, metadata: Mapping[str, str], key: str, how: Mapping[str, str]) -> int:
-        from deltalake import CommitProperties, Transaction
-
-        properties = CommitProperties(
-            custom_metadata={KEY: key, **{PREFIX + name: value for name, value in metadata.items()}},
-            # Makes Delta refuse a second commit with this key, whoever makes it and however late.
-            app_transactions=[Transaction(key, 1)],
-        )
-        with self._alone():
-            self._write(frame, key, how, properties)
-        return self._version_of(key)
-
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Wait until no other writer of this table is at work here.
-
-        Delta settles writers of a table that exists; of two that make it at once, both rows would be kept.
-        """
+        """Wait until no other writer of this table is at work here."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise self._fault(error) from error
+            raise fault(error, self.path.name) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)  # closing is what releases the lock
 
-    def _write(self, frame: pl.DataFrame, key: str, how: Mapping[str, str], properties: CommitProperties) -> None:
-        from deltalake import write_deltalake
-        from deltalake.exceptions import CommitFailedError, DeltaError
-
-        for attempt in range(ATTEMPTS):
-            table = self._open() if self.exists() else None
-            if table is not None:
-                if table.transaction_version(key) is not None:
-                    break
-                frame = _fit(frame, table, self.path.name)
-            target = table if table is not None else str(self.path)
-            first = {"mode": "error", "configuration": KEEP} if table is None else dict(how)
-            try:
-                write_deltalake(target, frame, commit_properties=properties, **first)
-                break
-            except (DeltaError, OSError) as error:
-                overtaken = isinstance(error, CommitFailedError) or (table is None and self.exists())
-                if not overtaken or attempt + 1 == ATTEMPTS:
-                    raise self._fault(error) from error
-
     def _version_of(self, key: str) -> int:
-        """The version that the commit with this key made: the first that knows the key (other writers may come before and after)."""
+        """The version that the commit with this key made: the first that knows the key."""
         low, high = 0, self.version()
         while low < high:
             middle = (low + high) // 2
@@ -202,40 +216,3 @@ class Table:
             else:
                 high = middle
         return low
-
-    def _fault(self, error: Exception) -> HomeostatError:
-        from deltalake.exceptions import CommitFailedError
-
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        place = f"table {self.path.name!r}"
-        if isinstance(error, CommitFailedError):
-            return ProjectError("HS602", f"other writers kept coming first: {reason}", place=place, next_step="run it again")
-        if isinstance(error, OSError) or any(sign in str(error) for sign in ("denied", "Read-only", "Could not create", "No space")):
-            return ProjectError("HS602", f"cannot be written: {reason}", place=place, next_step="make the folder writable")
-        return HomeostatError("HS001", f"Delta failed: {reason}", place=place)
-
-
-def _schema(table: DeltaTable) -> dict[str, Any]:
-    import polars as pl
-
-    return dict(pl.Schema(table.schema().to_arrow()))
-
-
-def _fit(frame: pl.DataFrame, table: DeltaTable, name: str) -> pl.DataFrame:
-    """The frame with its columns in the table's order.
-
-    Raises:
-        DataError: HS208, the columns or types are not the table's.
-    """
-    have, got = _schema(table), dict(frame.schema)
-    parts = [f"{column} is missing" for column in have if column not in got]
-    parts += [f"{column} is new" for column in got if column not in have]
-    parts += [f"{column} is {got[column]} instead of {have[column]}" for column in have if column in got and have[column] != got[column]]
-    if parts:
-        raise DataError(
-            "HS208",
-            f"the table has other columns: {'; '.join(parts)}",
-            place=f"table {name!r}",
-            next_step="mend the delivery or the contract; a breaking change needs a new project folder",
-        )
-    return frame.select(list(have))

@@ -38,7 +38,8 @@ class Candidate:
         learner: its name in ``LEARNERS``.
         window: label of its training window.
         params: as in the winning trial.
-        value: the metric of the winning trial: fitted on train alone, scored on validation.
+        value: the metric of the winning trial: fitted on train alone, scored on validation; with folds the mean.
+        judged: scores (n, k) of the validation rows by the winning params, fitted on train alone: what a decision is chosen by.
         trials: all trials in the order they ran.
         oracle: frame to scores (n, k) by the library's own predict behind the preparation.
     """
@@ -48,6 +49,7 @@ class Candidate:
     window: str
     params: Params
     value: float
+    judged: Floats
     trials: tuple[Trial, ...]
     oracle: Callable[[pl.DataFrame], Floats]
 
@@ -61,7 +63,6 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     *,
     clock: Callable[[], float],
     start: Mapping[str, Any] | None = None,
-    threshold: float = 0.5,
     progress: Progress | None = None,
     refit: bool = True,
 ) -> Candidate:
@@ -73,16 +74,15 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     same plan and trial values. Without a time column only windows of kind ``all`` compete.
 
     Args:
-        split: train and validation; the holdout is not looked at.
+        split: train and validation, or folds of both; the holdout is not looked at.
         task: names the target.
         section: learners, windows, budget and seed.
         metric: the best value on the validation rows wins, the earlier trial when equal.
         stages: fits preparations and selects windows.
         clock: seconds that only go forward.
         start: the champion's ``{"learner": ..., "params": {...}}``, tried first on every window.
-        threshold: of a binary decision, for the plan.
         progress: told after each trial what was found, and the share of the budget that is spent.
-        refit: False leaves the model that the winning trial fitted on train, for honest scores on the validation rows.
+        refit: False leaves the model that the winning params give on train, for honest scores on the validation rows.
 
     Raises:
         LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons.
@@ -102,13 +102,13 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         choice = proposer.propose()
         proposer.tell(board.add(choice, bench.run(len(board.trials), choice)))
     best = board.winner()
-    model = best.model
+    choice = Choice(best.learner, best.window, best.params)
+    model = best.model or bench.fit(split.train, choice)
+    judged = model.predict(split.validation)
     if refit:
-        import polars as pl
-
-        model = bench.fit(pl.concat([split.train, split.validation]), Choice(best.learner, best.window, best.params))
-    plan = _plan(task, goal, model, threshold)
-    return Candidate(plan, best.learner, best.window.label(), best.params, best.value, tuple(board.trials), model.predict)
+        model = bench.fit(split.development, choice)
+    plan = _plan(task, goal, model)
+    return Candidate(plan, best.learner, best.window.label(), best.params, best.value, judged, tuple(board.trials), model.predict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,7 @@ class _Best:
     window: sections.Window
     params: Params
     value: float
-    model: Model
+    model: Model | None
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ class _Board:
         """Take in a trial; return its value."""
         trial, model = outcome.trial, outcome.model
         self.trials.append(trial)
-        if trial.value is not None and model is not None and (self.best is None or better(self.metric, trial.value, self.best.value)):
+        if trial.value is not None and (self.best is None or better(self.metric, trial.value, self.best.value)):
             self.best = _Best(choice.learner, choice.window, dict(trial.params), trial.value, model)
         self._report()
         return trial.value
@@ -188,9 +188,9 @@ class _Board:
         self.progress(f"{len(self.trials)} trials, {found}", min(1.0, max(shares)) if shares else None)
 
 
-def _plan(task: sections.Task, goal: Goal, model: Model, threshold: float) -> Plan:
+def _plan(task: sections.Task, goal: Goal, model: Model) -> Plan:
     """Preparation and learner in one; a learner that reads no features needs no preparation, only the inputs."""
     preparation, nodes = model.preparation, model.fitted.nodes
     if any(getattr(node, "source", None) == preparation.out for node in nodes):
         nodes = (*preparation.nodes, *nodes)
-    return Plan(task.type, task.target, preparation.inputs, nodes, goal.classes, threshold)
+    return Plan(task.type, task.target, preparation.inputs, nodes, goal.classes)

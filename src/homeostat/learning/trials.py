@@ -1,17 +1,23 @@
-"""One trial: a learner on a window of the training rows, judged on the validation rows. A failing trial is a record, not a crash."""
+"""One trial: a learner on a window of the training rows, judged on the validation rows, or so on each fold and judged by the mean.
+
+A failing trial is a record, not a crash.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from homeostat.core.records import Split, Trial
+import numpy as np
+
+from homeostat.core.records import Balanced, Split, Trial
 from homeostat.core.targets import encode_target
 from homeostat.errors import HomeostatError
 from homeostat.graph.decode import decode_frame
-from homeostat.graph.interpret import transform
+from homeostat.graph.interpret import moved_prior, transform
+from homeostat.graph.plan import Prior
 from homeostat.learning.learner import Fitted, Flavour, Goal, Params, Rows
 from homeostat.learning.learners import LEARNERS
 
@@ -26,10 +32,15 @@ LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What a search is given of stage 4: ``fit_preparation(frame, flavour)`` and ``select_window(frame, window)``."""
+    """What a search is given of stage 4.
 
-    fit_preparation: Callable[[pl.DataFrame, Flavour], Preparation]
+    ``fit_preparation(frame, flavour)`` gives the preparation and the features the learner trains on; ``select_window(frame, window)`` the
+    rows and their weights; ``balance(y, weights)`` of these rows what the learner sees where classes are rare, None: them as they are.
+    """
+
+    fit_preparation: Callable[[pl.DataFrame, Flavour], tuple[Preparation, Floats]]
     select_window: Callable[[pl.DataFrame, sections.Window], tuple[pl.DataFrame, Floats | None]]
+    balance: Callable[[Floats, Floats | None], Balanced | None] = lambda y, weights: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,17 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Training rows behind their preparation; ``ratio`` (k,) by how much each class weighs more than it should, None: as it should."""
+
+    preparation: Preparation
+    rows: Rows
+    ratio: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A trial, and the model it fitted unless it failed."""
+    """A trial, and the model it fitted; none when it failed, or fitted one per fold."""
 
     trial: Trial
     model: Model | None = None
@@ -71,10 +91,10 @@ class Bench:
     stages: Stages
     seed: int
     clock: Callable[[], float]
-    kept: dict[tuple[str, Flavour], tuple[Preparation, Rows, Rows]] = field(default_factory=dict)
+    kept: dict[tuple[str, Flavour, int], tuple[Prepared, Rows]] = field(default_factory=dict)
 
     def run(self, number: int, choice: Choice) -> Outcome:
-        """Fit on the window of the train rows and score on the validation rows.
+        """Fit on the window of the train rows and score on the validation rows; with folds on each, and the mean is the score.
 
         What a library raises ends the trial and not the search; so does a window with too few rows. Other refusals of ours pass,
         since every trial would meet them, and so does an interrupt.
@@ -83,10 +103,10 @@ class Bench:
         value, reason, params = None, "", choice.params
         model: Model | None = None
         try:
-            preparation, rows, valid = self._prepared(choice)
-            model = Model(preparation, self._fitted(choice, preparation, rows, valid))
-            params = model.fitted.params
-            value = self.goal.metric.score(valid.target, model.fitted.predict(valid.features))
+            tries = [self._try(choice, at) for at in range(self.split.rounds)]
+            params = agreed([model.fitted.params for model, _ in tries])
+            value = math.fsum(score for _, score in tries) / len(tries)
+            model = tries[0][0] if len(tries) == 1 else None
         except HomeostatError as error:
             if error.code != "HS302":
                 raise
@@ -106,32 +126,67 @@ class Bench:
         )
         return Outcome(trial, model if value is not None else None)
 
+    def _try(self, choice: Choice, at: int) -> tuple[Model, float]:
+        prepared, valid = self._prepared(choice, at)
+        model = Model(prepared.preparation, self._fitted(choice, prepared, valid))
+        return model, self.goal.metric.score(valid.target, model.fitted.predict(valid.features))
+
     def fit(self, frame: pl.DataFrame, choice: Choice) -> Model:
         """Fit on the window of a frame, without judging: the same params on other rows."""
-        preparation, rows = self._prepare(frame, choice.window, LEARNERS[choice.learner].flavour)
-        return Model(preparation, self._fitted(choice, preparation, rows))
+        prepared = self._prepare(frame, choice.window, LEARNERS[choice.learner].flavour)
+        return Model(prepared.preparation, self._fitted(choice, prepared))
 
-    def _fitted(self, choice: Choice, preparation: Preparation, rows: Rows, valid: Rows | None = None) -> Fitted:
-        goal = replace(self.goal, source=preparation.out)
-        return LEARNERS[choice.learner].fit(rows, goal, choice.params, self.seed, valid)
+    def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None) -> Fitted:
+        goal = replace(self.goal, source=prepared.preparation.out)
+        if prepared.ratio is None:
+            return LEARNERS[choice.learner].fit(prepared.rows, goal, choice.params, self.seed, valid)
+        # A learner that stops by the validation rows must see them as it sees its own; the trial is judged on them as they are.
+        alike = None if valid is None else replace(valid, weights=np.append(prepared.ratio, 1.0)[valid.target.astype(np.int64)])
+        return at_true_shares(LEARNERS[choice.learner].fit(prepared.rows, goal, choice.params, self.seed, alike), prepared.ratio)
 
-    def _prepared(self, choice: Choice) -> tuple[Preparation, Rows, Rows]:
+    def _prepared(self, choice: Choice, at: int) -> tuple[Prepared, Rows]:
         flavour = LEARNERS[choice.learner].flavour
-        key = (choice.window.label(), flavour)
+        key = (choice.window.label(), flavour, at)
         if key not in self.kept:
-            preparation, rows = self._prepare(self.split.train, choice.window, flavour)
-            self.kept[key] = (preparation, rows, self._rows(preparation, self.split.validation))
+            train, judged = self.split.round(at)
+            prepared = self._prepare(train, choice.window, flavour)
+            y = encode_target(judged[self.target], self.goal.classes)
+            self.kept[key] = (prepared, Rows(features_of(prepared.preparation, judged), y))
         return self.kept[key]
 
-    def _prepare(self, frame: pl.DataFrame, window: sections.Window, flavour: Flavour) -> tuple[Preparation, Rows]:
+    def _prepare(self, frame: pl.DataFrame, window: sections.Window, flavour: Flavour) -> Prepared:
         selected, weights = self.stages.select_window(frame, window)
-        preparation = self.stages.fit_preparation(selected, flavour)
-        return preparation, self._rows(preparation, selected, weights)
-
-    def _rows(self, preparation: Preparation, frame: pl.DataFrame, weights: Floats | None = None) -> Rows:
-        return Rows(features_of(preparation, frame), encode_target(frame[self.target], self.goal.classes), weights)
+        preparation, features = self.stages.fit_preparation(selected, flavour)
+        y = encode_target(selected[self.target], self.goal.classes)
+        balanced = self.stages.balance(y, weights)
+        if balanced is None:
+            return Prepared(preparation, Rows(features, y, weights))
+        taken = slice(None) if balanced.rows is None else balanced.rows
+        return Prepared(preparation, Rows(features[taken], y[taken], balanced.weights), balanced.ratio)
 
 
 def features_of(preparation: Preparation, frame: pl.DataFrame) -> Floats:
     """The features (n, p) of a frame."""
     return transform(preparation, *decode_frame(preparation.inputs, frame))
+
+
+def at_true_shares(fitted: Fitted, ratio: Floats) -> Fitted:
+    """A model of rows in which each class weighed ``ratio`` (k,) times its share, as a model of the shares that hold.
+
+    Source: Saerens, Latinne and Decaestecker (2002), equation 2.4; Elkan (2001), theorem 2.
+    """
+    factors = 1.0 / ratio
+    node = Prior("score at true shares", fitted.nodes[-1].out, factors)
+    return Fitted((*fitted.nodes, node), lambda features: moved_prior(fitted.predict(features), factors), fitted.params)
+
+
+def agreed(found: Sequence[Params]) -> Params:
+    """The params of several fits of one choice as one: what they found differently, such as rounds, by its median.
+
+    >>> agreed([{"rounds": 10, "rate": 0.1}, {"rounds": 20, "rate": 0.1}, {"rounds": 90, "rate": 0.1}])
+    {'rounds': 20, 'rate': 0.1}
+    """
+    return {
+        name: value if all(params[name] == value for params in found) else int(np.median([params[name] for params in found]))
+        for name, value in found[0].items()
+    }

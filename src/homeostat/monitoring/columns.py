@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class NumberColumn:
     """Counts of a number over fixed edges. Bin i holds edges[i-1] < x <= edges[i]; the first and last bin are the two tails.
+
+    ``measure`` says what the number is: the value itself, or the length of a text.
 
     ``total`` is the exact sum of the finite values and ``squares`` that of their squared distances from ``center``.
     ``longest_run`` is the reference's longest stretch of one repeated value: edges, center and it are the reference's, never counted.
@@ -33,6 +35,7 @@ class NumberColumn:
     squares: Fraction = Fraction(0)
     low: float | None = None
     high: float | None = None
+    measure: Literal["value", "length"] = "value"
 
     @property
     def values(self) -> int:
@@ -112,7 +115,7 @@ class CategoryColumn:
 
 
 Column = NumberColumn | CategoryColumn
-_GRIDS = {NumberColumn: ("edges", "center", "longest_run"), CategoryColumn: ("texts", "others", "surprise", "longest_run")}
+_GRIDS = {NumberColumn: ("edges", "center", "longest_run", "measure"), CategoryColumn: ("texts", "others", "surprise", "longest_run")}
 
 
 def same_grid(a: Column, b: Column) -> bool:
@@ -148,7 +151,7 @@ def empty(column: Column) -> Column:
     """The same edges or texts with no rows: what a column missing from a window looks like."""
     none = (0,) * len(column.counts)
     if isinstance(column, NumberColumn):
-        return NumberColumn(edges=column.edges, center=column.center, longest_run=column.longest_run, counts=none)
+        return NumberColumn(column.edges, column.center, column.longest_run, none, measure=column.measure)
     return replace(column, counts=none, other=0, unseen=0, nulls=0)
 
 

@@ -138,7 +138,8 @@ def _column_tests(name: str, kind: FindingKind, column: Column, expected: Column
     if isinstance(column, NumberColumn) and isinstance(expected, NumberColumn):
         effect = ks_statistic(expected.counts, column.counts)
         p_value, statistic = ks_p_value(effect, expected.values, column.values), "ks"
-        change = f"mean {expected.mean:.4g} -> {column.mean:.4g}"
+        mean = "mean length" if expected.measure == "length" else "mean"
+        change = f"{mean} {expected.mean:.4g} -> {column.mean:.4g}"
         yield from _rate_test(name, "infinite_rate", (expected.infinite, expected.rows), (column.infinite, column.rows))
     elif isinstance(column, CategoryColumn) and isinstance(expected, CategoryColumn):
         effect = total_variation(expected.cells, column.cells)

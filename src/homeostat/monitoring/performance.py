@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from homeostat.core.records import Finding
 from homeostat.core.targets import texts as texts_of
 from homeostat.monitoring.columns import NumberColumn
+from homeostat.monitoring.profile import measured
 from homeostat.stats.metrics import Metric, error_of
 
 if TYPE_CHECKING:
@@ -103,15 +104,13 @@ def bias_shift(residuals: Floats, expected_residuals: Floats) -> float | None:
 
 
 def _known_values(series: pl.Series, column: Column, coverage: float) -> NDArray[np.bool_]:
-    import polars as pl
-
     nulls_known = column.nulls > (1 - coverage) * column.rows
     if not isinstance(column, NumberColumn):
         dense = _densest(np.asarray(column.counts, dtype=np.float64), np.asarray(column.counts, dtype=np.float64), coverage)
         known = [text for text, keep in zip(column.texts, dense, strict=True) if keep]
         found = texts_of(series)
         return np.asarray((found.is_in(known).fill_null(False) | (found.is_null() & nulls_known)).to_numpy(), dtype=np.bool_)
-    values = series.cast(pl.Float64, strict=False).to_numpy().astype(np.float64)
+    values = measured(series, column)
     counts = np.asarray(column.counts, dtype=np.float64)
     widths = np.diff(np.asarray(column.edges)) if len(column.edges) > 1 else np.zeros(0)
     density = np.zeros(len(counts))

@@ -6,7 +6,7 @@ windows compare bin by bin and any window is the exact sum of its parts: merge(p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,7 +88,8 @@ def reference_profile(
 
     Args:
         frame: the reference rows in time order (the order decides only how long a value usually stays the same).
-        inputs: what to profile; timestamps are left out, because time moves by nature. Booleans are categories.
+        inputs: what to profile; timestamps are left out, because time moves by nature. Booleans are categories, and of texts it is
+            the number of characters that is profiled.
         prediction: what the model answered, a score or a class per row.
         target: the truth, a value or a class per row; rows without a label may be absent or null.
     """
@@ -99,6 +100,8 @@ def reference_profile(
         series = frame[one.name] if one.name in frame.columns else None
         if one.kind == "number":
             columns[one.name] = _number_grid(_floats(series)) if series is not None else _number_grid(np.zeros(0))
+        elif one.kind == "text":
+            columns[one.name] = replace(_number_grid(_lengths(series) if series is not None else np.zeros(0)), measure="length")
         else:
             known = tuple(_BOOLEANS.values()) if one.kind == "boolean" else one.vocabulary
             columns[one.name] = _category_grid(series, known, boolean=one.kind == "boolean")
@@ -167,6 +170,20 @@ def _floats(series: pl.Series) -> NDArray[np.float64]:
         return np.full(len(series), np.nan)
 
 
+def measured(series: pl.Series, grid: NumberColumn) -> NDArray[np.float64]:
+    """What the grid counts of a column, (n,): its values, or the lengths of its texts; NaN where there is none."""
+    return _lengths(series) if grid.measure == "length" else _floats(series)
+
+
+def _lengths(series: pl.Series) -> NDArray[np.float64]:
+    """The number of characters of each text, NaN for null and for whatever is no text."""
+    import polars as pl
+
+    if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return np.full(len(series), np.nan)
+    return series.cast(pl.String).str.len_chars().cast(pl.Float64).to_numpy().astype(np.float64)
+
+
 def _texts(series: pl.Series, *, boolean: bool) -> pl.Series:
     import polars as pl
 
@@ -206,7 +223,9 @@ def _category_grid(series: pl.Series | None, known: Sequence[str], *, boolean: b
 def _count(series: pl.Series | None, grid: Column) -> Column:
     if series is None:
         return empty(grid)
-    return _count_numbers(_floats(series), grid) if isinstance(grid, NumberColumn) else _count_texts(series, grid)
+    if isinstance(grid, CategoryColumn):
+        return _count_texts(series, grid)
+    return _count_numbers(measured(series, grid), grid)
 
 
 def _count_numbers(values: NDArray[np.float64], grid: NumberColumn) -> NumberColumn:
@@ -224,6 +243,7 @@ def _count_numbers(values: NDArray[np.float64], grid: NumberColumn) -> NumberCol
         squares=exact_sum((finite - grid.center) ** 2),
         low=float(finite.min()) if len(finite) else None,
         high=float(finite.max()) if len(finite) else None,
+        measure=grid.measure,
     )
 
 

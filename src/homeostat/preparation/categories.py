@@ -1,8 +1,7 @@
-"""Categories as numbers: vocabularies, and the lookup tables that one-hot and target encodings are."""
+"""Categories as numbers: vocabularies, and the lookup tables that all encodings are."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,10 +13,20 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Floats, Ints
 
+ONE_HOT_UP_TO = 8
+"""With more texts than this, the mean of the target says more to a tree, which can split it anywhere."""
+LINEAR_ONE_HOT_UP_TO = 30
+"""To a linear learner a mean is one slope, so more columns of their own pay."""
 PRIOR_ROWS = 10.0
 """How many rows of its own a category needs to weigh as much as the mean of all rows."""
 MOST_CLASSES = 10
 """With more classes than this a share per class is too wide, and categories are one-hot however many they are."""
+FOLDS = 5
+"""Parts in which training rows are encoded by the targets of the other parts."""
+ENOUGH_ROWS = 100
+"""Rows of a code from which one row's own target no longer matters to its mean."""
+SEED = 20_010_601
+"""Of the draw of those parts: equal frames are encoded equally."""
 
 
 class Table(NamedTuple):
@@ -29,9 +38,9 @@ class Table(NamedTuple):
 
 def vocabulary_of(series: pl.Series, max_categories: int) -> tuple[str, ...]:
     """The most frequent texts of the column, at most ``max_categories``, sorted; of equally frequent ones the first by name."""
-    counts = Counter(texts(series).drop_nulls().to_list())
-    kept = sorted(counts, key=lambda text: (-counts[text], text))[:max_categories]
-    return tuple(sorted(kept))
+    counts = texts(series).drop_nulls().alias("text").value_counts(name="rows")
+    kept = counts.sort("rows", "text", descending=[True, False])["text"].head(max_categories)
+    return tuple(sorted(kept.to_list()))
 
 
 def one_hot(name: str, vocabulary: tuple[str, ...], codes: Ints) -> Table:
@@ -46,12 +55,28 @@ def one_hot(name: str, vocabulary: tuple[str, ...], codes: Ints) -> Table:
     return Table(table, names)
 
 
+def ordinal(name: str, vocabulary: tuple[str, ...]) -> Table:
+    """The place of each text, from 0: by value where all texts are numbers, else by name. Null and never seen are NaN."""
+    try:
+        ordered = sorted(vocabulary, key=float)
+    except ValueError:
+        ordered = sorted(vocabulary)
+    places = {text: float(place) for place, text in enumerate(ordered)}
+    return Table(np.array([[np.nan], *[[places[text]] for text in vocabulary], [np.nan]]), (f"{name} place",))
+
+
+def frequency(name: str, size: int, codes: Ints) -> Table:
+    """The share of training rows with each code (n,); a text too rare for the vocabulary is as good as never seen: 0."""
+    shares = np.bincount(codes, minlength=size + 2)[:, None] / max(1, len(codes))
+    shares[size + 1] = 0.0
+    return Table(shares, (f"{name} share",))
+
+
 def target_means(name: str, size: int, codes: Ints, y: Floats, classes: tuple[str, ...]) -> Table:
     """The smoothed mean of the target per code: regression one column, binary the share of the positive class, else a share per class.
 
     The row of a code with n rows of sum s is (s + m * mean) / (n + m), m = ``PRIOR_ROWS`` and ``mean`` that of all rows. So a code
     without rows (null, when none was seen; never seen, when no text was too rare for the vocabulary) gets the mean.
-    The rows encoded are the rows that were averaged: only the smoothing keeps a rare text from giving its own target away.
 
     Source: Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes" (2001), equation 3,
     with the weight n / (n + m).
@@ -69,8 +94,32 @@ def target_means(name: str, size: int, codes: Ints, y: Floats, classes: tuple[st
     return Table((sums + PRIOR_ROWS * columns.mean(axis=0)) / (rows + PRIOR_ROWS), names)
 
 
-def standardised(table: Table, codes: Ints) -> Table:
-    """The table with mean 0 and standard deviation 1 over the rows ``codes`` stand for; a constant column becomes 0."""
+def cross_fitted(size: int, codes: Ints, y: Floats, classes: tuple[str, ...]) -> Floats:
+    """The rows encoded by ``target_means`` of other rows, (n, width).
+
+    A learner that trained on means that give away the row's own target would trust them more than the served ones deserve. A code
+    with ``ENOUGH_ROWS`` is encoded as it is served: there the own target moves the mean by less than a hundredth, while means that
+    differ from part to part are noise that a tree splits on.
+
+    Source: Pargent et al., "Regularized target encoding outperforms traditional methods" (Computational Statistics 2022), section 2.
+    """
+    encoded = target_means("", size, codes, y, classes).values[codes]
+    few = np.bincount(codes, minlength=size + 2)[codes] < ENOUGH_ROWS
+    if len(codes) < FOLDS or not few.any():
+        return encoded
+    parts = np.random.default_rng(SEED).permutation(len(codes)) % FOLDS
+    for part in range(FOLDS):
+        own = parts == part
+        others = target_means("", size, codes[~own], y[~own], classes)
+        encoded[own & few] = others.values[codes[own & few]]
+    return encoded
+
+
+def scaling(table: Table, codes: Ints) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column over the rows ``codes`` stand for, NaN left out; 1 for a constant column."""
     seen = table.values[codes]
+    seen = seen[~np.isnan(seen).any(axis=1)]
+    if not len(seen):
+        return np.zeros(table.values.shape[1]), np.ones(table.values.shape[1])
     deviation = seen.std(axis=0)
-    return Table((table.values - seen.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0), table.names)
+    return seen.mean(axis=0), np.where(deviation > 0, deviation, 1.0)

@@ -1,59 +1,44 @@
-"""Which columns become inputs, and as what: the kinds inferred from types and values, and why the other columns are left out."""
+"""What a column is: its kind, inferred from type and values, and whether it tells anything at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from homeostat.core.targets import texts
 from homeostat.errors import LearningError
 from homeostat.graph.fields import parse_timestamp
+from homeostat.graph.terms import terms_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from homeostat.core import sections
 
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """``kinds`` of the inputs in the order of the frame, and the reason each other column is ``dropped`` for."""
-
-    kinds: Mapping[str, sections.Kind]
-    dropped: Mapping[str, str]
-
-
-def choose_columns(frame: pl.DataFrame, task: sections.Task, section: sections.Preparation) -> Columns:
-    """The inputs of a preparation fitted on this frame. Entity columns are inputs unless ``task.leave_out`` names them.
-
-    Dropped are: the target, what ``task.leave_out`` names, columns whose name starts with ``_`` (where a row came from),
-    columns without a value, with one value in every row, and texts that differ in every row.
-
-    Raises:
-        LearningError: HS304, a column of a type that cannot be prepared, or no column is left.
-    """
-    kinds: dict[str, sections.Kind] = {}
-    dropped: dict[str, str] = {}
-    for name in frame.columns:
-        reason = _named_out(name, task) or _without_information(frame[name])
-        if not reason:
-            kind = _known_kind(frame[name], section.types.get(name) or infer_kind(frame[name]))
-            if kind == "category" and _is_identifier(frame[name], section.max_categories):
-                reason = "a different text in every row"
-            else:
-                kinds[name] = kind
-        if reason:
-            dropped[name] = reason
-    if not kinds:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
-        raise LearningError("HS304", f"no column is left to learn from ({listed})", place="data", next_step="look at task.leave_out")
-    return Columns(kinds, dropped)
+NEARLY_ALL = 0.95
+"""Share of distinct values from which a column names rows, and tells nothing about new ones."""
+PROSE_TERMS = 4.0
+"""Terms a usual value of a text has; a category has fewer."""
+PROSE_DISTINCT = 0.5
+"""Share of distinct values that a text has at least: whoever picks from a list repeats himself."""
+LOOKED_AT = 5_000
+"""Values looked at to tell a text from a category, spread over all rows."""
 
 
-def infer_kind(series: pl.Series) -> sections.Kind | None:
-    """The kind of a column by its type, and for texts by its values: texts that all are ISO 8601 dates are timestamps.
+class Silent(NamedTuple):
+    """Why a column tells nothing, and the number behind it."""
 
+    reason: str
+    number: float
+
+
+def infer_kind(series: pl.Series, max_categories: int) -> sections.Kind | None:
+    """The kind of a column by its type, and for texts by its values.
+
+    Texts that all are ISO 8601 dates are timestamps; those that hardly repeat and have four terms and more are no categories.
     None for types that cannot be prepared.
     """
     import polars as pl
@@ -66,32 +51,83 @@ def infer_kind(series: pl.Series) -> sections.Kind | None:
     if dtype in (pl.Date, pl.Datetime):
         return "timestamp"
     if dtype == pl.String:
-        return "timestamp" if _all_dates(series) else "category"
+        return "timestamp" if _all_dates(series) else "text" if _is_prose(series, max_categories) else "category"
     return "category" if dtype in (pl.Categorical, pl.Enum) else None
 
 
-def _named_out(name: str, task: sections.Task) -> str:
-    if name == task.target:
-        return "the target"
-    if name in task.leave_out:
-        return "named in task.leave_out"
-    return "where the row came from" if name.startswith("_") else ""
+def known_kind(series: pl.Series, kind: sections.Kind | None) -> sections.Kind:
+    """The kind, if a column of this type can be prepared as one.
+
+    Raises:
+        LearningError: HS304, it cannot.
+    """
+    import polars as pl
+
+    dtype = series.dtype
+    simple = dtype.is_numeric() or dtype in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Date, pl.Datetime)
+    if kind is None or not simple:
+        raise LearningError(
+            "HS304",
+            f"got a column of type {dtype}; numbers, texts, booleans, dates and date-times can be prepared",
+            place=f"column {series.name!r}",
+            next_step="name it in task.leave_out, or bring it in another form",
+        )
+    return kind
 
 
-def _without_information(series: pl.Series) -> str:
+def without_information(series: pl.Series) -> Silent | None:
+    """A column without a value, or with one value in every row. Nulls beside one value tell something."""
     known = series.drop_nulls()
     if series.dtype.is_float():
         known = known.drop_nans()
     if not len(known):
-        return "no value in any row"
+        return Silent("no value in any row", 0)
     if series.dtype.is_nested() or len(known) < len(series):
-        return ""
-    return "the same value in every row" if known.n_unique() == 1 else ""
+        return None
+    varies = known.head(LOOKED_AT).n_unique() > 1 or known.n_unique() > 1  # most columns vary early, and counting all is slow
+    return None if varies else Silent("the same value in every row", 1)
 
 
-def _is_identifier(series: pl.Series, max_categories: int) -> bool:
-    known = texts(series).drop_nulls()
-    return len(known) > max_categories and known.n_unique() == len(known)
+def identifies_rows(series: pl.Series, kind: sections.Kind, max_categories: int) -> Silent | None:
+    """A column that names rows: a category with a text of its own in nearly every row, whole numbers that count the rows."""
+    if kind == "category":
+        known = texts(series).drop_nulls()
+        distinct = known.n_unique()
+        if distinct > max_categories and distinct >= NEARLY_ALL * len(known):
+            share = distinct / len(known)
+            return Silent("a different text in every row" if share == 1 else f"a different text in {share:.1%} of the rows", share)
+    if kind == "number" and series.dtype.is_integer() and series.null_count() == 0 and len(series) > max_categories:
+        low, high = int(series.min()), int(series.max())  # type: ignore[arg-type]  # an integer column without nulls
+        if high - low + 1 <= len(series) / NEARLY_ALL and series.n_unique() == len(series):
+            return Silent("it counts the rows", len(series))
+    return None
+
+
+def twins(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, str]:
+    """The columns that equal an earlier one in every row, each with that earlier one; numbers of different types can be equal."""
+    import polars as pl
+
+    found: dict[str, str] = {}
+    first: dict[tuple[str, int], list[str]] = {}
+    for name in names:
+        if frame.schema[name].is_nested() or frame.schema[name] == pl.Binary:
+            continue
+        plain = _comparable(frame[name])
+        alike = first.setdefault((str(plain.dtype), int(plain.hash(0).reinterpret(signed=True).sum())), [])
+        twin = next((other for other in alike if _comparable(frame[other]).equals(plain)), None)
+        if twin is None:
+            alike.append(name)
+        else:
+            found[name] = twin
+    return found
+
+
+def _comparable(series: pl.Series) -> pl.Series:
+    import polars as pl
+
+    if series.dtype.is_numeric():
+        return series.cast(pl.Float64).fill_nan(None)
+    return series.to_physical() if series.dtype.is_temporal() else series.cast(pl.String)
 
 
 def _all_dates(series: pl.Series) -> bool:
@@ -106,16 +142,10 @@ def _all_dates(series: pl.Series) -> bool:
     return True
 
 
-def _known_kind(series: pl.Series, kind: sections.Kind | None) -> sections.Kind:
-    import polars as pl
-
-    dtype = series.dtype
-    simple = dtype.is_numeric() or dtype in (pl.Boolean, pl.String, pl.Categorical, pl.Enum, pl.Date, pl.Datetime)
-    if kind is None or not simple:
-        raise LearningError(
-            "HS304",
-            f"got a column of type {dtype}; numbers, texts, booleans, dates and date-times can be prepared",
-            place=f"column {series.name!r}",
-            next_step="name it in task.leave_out, or bring it in another form",
-        )
-    return kind
+def _is_prose(series: pl.Series, max_categories: int) -> bool:
+    known = series.drop_nulls()
+    distinct = known.n_unique()
+    if distinct <= max_categories or distinct < PROSE_DISTINCT * len(known):
+        return False
+    looked_at = known.gather_every(max(1, len(known) // LOOKED_AT))
+    return float(np.mean([len(terms_of(text)) for text in looked_at.to_list()])) >= PROSE_TERMS

@@ -28,7 +28,7 @@ def seconds_of(frame: pl.DataFrame, column: str) -> Floats:
     Raises:
         DataError: HS205, a value is none of these.
     """
-    numbers, _ = decode_frame((Input(column, "timestamp"),), frame)
+    numbers, _, _ = decode_frame((Input(column, "timestamp"),), frame)
     return numbers[:, 0]
 
 

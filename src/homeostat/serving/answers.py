@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from homeostat.stats.money import least_cost
+
 if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Ints
     from homeostat.serving.manifest import Manifest
@@ -30,6 +32,8 @@ def decide(manifest: Manifest, scores: Floats) -> Ints:
         return np.zeros(len(scores), dtype=np.int64)
     if manifest.task == "binary":
         return np.asarray(scores[:, 1] >= manifest.threshold, dtype=np.int64)
+    if manifest.costs:
+        return least_cost(scores, np.asarray(manifest.costs))
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
 

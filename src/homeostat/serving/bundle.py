@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILES = ("manifest.json", "model.onnx", "plan.json")
 MAX_BYTES = 1 << 30
 MAX_MANIFEST_BYTES = 64 << 20
+LONGEST_EXAMPLE = 80
 INTERFACE_KEY = "homeostat.interface"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -69,6 +70,7 @@ def build(plan: Plan, *, name: str, sample: pl.DataFrame, ignored: Sequence[str]
         plan_sha256="",
         classes=plan.classes,
         threshold=float(plan.threshold),
+        costs=() if plan.costs is None else tuple(tuple(row) for row in plan.costs.tolist()),
         ignored=tuple(column for column in ignored if column not in {each.name for each in plan.inputs}),
         created=created,
         facts=dict(facts),
@@ -137,15 +139,17 @@ def _describe(field: Input, sample: pl.DataFrame) -> Field:
         name=field.name,
         kind=field.kind,
         vocabulary=field.vocabulary,
-        example=_plain(present[len(present) // 2]) if len(present) else None,
+        example=_example(present[len(present) // 2]) if len(present) else None,
         nullable=len(present) < len(series),
         minimum=_bound(present.min()) if numeric else None,
         maximum=_bound(present.max()) if numeric else None,
     )
 
 
-def _plain(value: Any) -> str | int | float | bool:
-    if isinstance(value, bool | int | float | str):
+def _example(value: Any) -> str | int | float | bool:
+    if isinstance(value, str):
+        return value[:LONGEST_EXAMPLE]
+    if isinstance(value, bool | int | float):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 

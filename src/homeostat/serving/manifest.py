@@ -49,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True):
     """Everything about a bundle that is not its graph.
 
     ``ignored`` names columns a caller may send that no prediction depends on (the target, ids, columns left out).
+    ``costs`` (multiclass, optional) is what deciding one class costs when another is true, actual by predicted.
     ``facts`` are the ledger ids and digests the bundle comes from; ``created`` is ISO 8601.
     """
 
@@ -61,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True):
     plan_sha256: str
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
+    costs: tuple[tuple[float, ...], ...] = ()
     ignored: tuple[str, ...] = ()
     created: str = ""
     facts: dict[str, str] = {}
@@ -109,12 +111,13 @@ def load_manifest(content: bytes) -> Manifest:
 
 
 def interface_digest(manifest: Manifest) -> str:
-    """Digest of what a caller's row means to the graph: task, classes, threshold, and the inputs with their vocabularies.
+    """Digest of what a caller's row means to the graph: task, classes, threshold or costs, and the inputs with their vocabularies.
 
     The graph carries it too, so that a graph and a manifest that do not belong together are found out.
     """
     inputs: list[Any] = [[each.name, each.kind, list(each.vocabulary)] for each in manifest.inputs]
-    return digest({"task": manifest.task, "classes": list(manifest.classes), "threshold": manifest.threshold, "inputs": inputs})
+    decision = {"threshold": manifest.threshold} | ({"costs": [list(row) for row in manifest.costs]} if manifest.costs else {})
+    return digest({"task": manifest.task, "classes": list(manifest.classes), **decision, "inputs": inputs})
 
 
 def outputs_of(task: TaskName, classes: tuple[str, ...]) -> tuple[Output, ...]:

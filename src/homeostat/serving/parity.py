@@ -66,7 +66,7 @@ def largest_difference(got: Floats, wanted: Floats) -> float:
 
 
 def stress_frame(frame: pl.DataFrame, inputs: Sequence[Input], seed: int) -> pl.DataFrame:
-    """Rows derived from some of the frame's: per input a null, unseen categories, extreme numbers and dates; then all nulls.
+    """Rows derived from some of the frame's: per input a null, unseen categories, odd texts, extreme numbers and dates; then all nulls.
 
     The columns and their types are the frame's, so that both can be stacked. Empty frame: empty result.
     """
@@ -101,6 +101,8 @@ def _odd_values(field: Input, series: pl.Series) -> list[Any]:
         return _odd_times(dtype)
     if field.kind == "category":
         return _odd_categories(field, series)
+    if field.kind == "text":
+        return _odd_texts(field, series)
     if dtype.is_integer():
         low, high = _integer_range(series)
         return [low, high, 0]
@@ -135,6 +137,15 @@ def _odd_categories(field: Input, series: pl.Series) -> list[Any]:
     if series.dtype.is_float():
         return [-1e12, 0.5]
     return []  # dates and enumerations: the null is what is left to try
+
+
+def _odd_texts(field: Input, series: pl.Series) -> list[Any]:
+    import polars as pl
+
+    if series.dtype != pl.String:
+        return []
+    known = field.vocabulary[0]
+    return ["", " .,!? ", "\N{SNOWMAN}\N{GRINNING FACE}", f"{known.upper()} {known}-{known}", f"{known} never seen \u00c9 " * 2_000]
 
 
 def _integer_range(series: pl.Series) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from homeostat.errors import BundleError, RequestError
 from homeostat.graph.decode import LISTED, RowDecoder, decode_frame
+from homeostat.graph.plan import widths
 from homeostat.serving.answers import Answer, answer_columns, answers
 from homeostat.serving.bundle import INTERFACE_KEY
 from homeostat.serving.manifest import interface_digest
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from homeostat.graph.plan import Floats, Ints
+    from homeostat.graph.plan import Decoded, Floats, Ints
     from homeostat.serving.bundle import Bundle
 
-FRAME_ROWS_AT_ONCE = 65_536  # bounds the memory of a batch: the graph holds all its blocks for the rows of one call
+# Bound the memory of a batch: the graph holds all its blocks for the rows of one call, and texts are decoded to a column per term.
+FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE = 65_536, 16_777_216
 
 
 class Predictor:
@@ -46,11 +48,11 @@ class Predictor:
         Raises:
             RequestError: HS502, bad fields, or rows whose score would not be finite.
         """
-        return self._finite(*self._run(*self._decoder.rows(rows)))
+        return self._finite(*self._run(self._decoder.rows(rows)))
 
     def score_columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[Floats, Ints]:
         """As ``score_rows``, of named columns of equal length."""
-        return self._finite(*self._run(*self._decoder.columns(columns)))
+        return self._finite(*self._run(self._decoder.columns(columns)))
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """One answer per row; see ``score_rows``."""
@@ -74,17 +76,18 @@ class Predictor:
 
     def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
         """Scores (n, k) and the graph's own decisions (n,) of a frame."""
-        numbers, codes = decode_frame(self._inputs, frame)
-        parts = range(0, max(frame.height, 1), FRAME_ROWS_AT_ONCE)
-        found = [self._run(numbers[at : at + FRAME_ROWS_AT_ONCE], codes[at : at + FRAME_ROWS_AT_ONCE]) for at in parts]
+        terms = widths(self._inputs)["terms"]
+        most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
+        parts = range(0, max(frame.height, 1), most)
+        found = [self._run(decode_frame(self._inputs, frame[at : at + most])) for at in parts]
         return np.concatenate([scores for scores, _ in found]), np.concatenate([decisions for _, decisions in found])
 
     def answers(self, scores: Floats) -> dict[str, list[float] | list[str]]:
         """Scores (n, k) as answer columns: ``prediction``, and ``probability`` or ``probability_<class>`` for classes."""
         return answer_columns(self.manifest, scores)
 
-    def _run(self, numbers: Floats, codes: Ints) -> tuple[Floats, Ints]:
-        given = {"numbers": numbers, "codes": codes}
+    def _run(self, decoded: Decoded) -> tuple[Floats, Ints]:
+        given = decoded._asdict()
         found = self._session.run(self._outputs, {name: given[name] for name in self._feeds})
         scores: Floats = found[0]
         return scores, found[1] if len(found) > 1 else np.zeros(len(scores), dtype=np.int64)

@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from homeostat.core.records import Score
-    from homeostat.core.sections import Success
+    from homeostat.core.sections import Guardrail, Problem, Success
     from homeostat.stats.kernels import Floats
 
-GateName = Literal["threshold", "baseline", "champion", "segments", "latency_p99_ms", "size_mb", "parity", "contract"]
+GateName = Literal[
+    "threshold",
+    "guardrail",
+    "baseline",
+    "champion",
+    "segments",
+    "latency_p99_ms",
+    "size_mb",
+    "memory_mb",
+    "capacity",
+    "parity",
+    "contract",
+]
 
 Fields = Mapping[str, str] | Collection[str]
 """Field names, with or without kinds (``{"age": "number"}``); kinds are compared where both sides know them."""
@@ -22,11 +34,15 @@ PARITY_LIMIT = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition a candidate must meet. ``clause`` is where it comes from; ``limit`` is what is allowed, None when it isn't a number."""
+    """One condition a candidate must meet. ``clause`` is where it comes from; ``limit`` is what is allowed, None when it isn't a number.
+
+    ``metric`` is the one a guardrail limits; the other gates judge by the success metric, or by none.
+    """
 
     name: GateName
     limit: float | None
     clause: str
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +58,8 @@ class Evidence:
         segment_scores: scores by segment, and the whole (``segment`` empty), of any metric.
         latency_p99_ms: 99th percentile of one prediction on the bundle.
         size_mb: size of the bundle.
+        memory_mb: resident memory of a fresh process that loaded the bundle and answered rows.
+        capacity_per_second: predictions of one row that the bundle makes in a second, one after the other on one core.
         parity_difference: largest difference between the bundle and the library's own prediction on real rows,
             relative for scores beyond 1.
         parity_flips: rows on which the two decide differently.
@@ -59,6 +77,8 @@ class Evidence:
     segment_scores: tuple[Score, ...] = ()
     latency_p99_ms: float | None = None
     size_mb: float | None = None
+    memory_mb: float | None = None
+    capacity_per_second: float | None = None
     parity_difference: float | None = None
     parity_flips: int | None = None
     inputs: Fields | None = None
@@ -77,16 +97,34 @@ class Evidence:
         return self.champion_scores is not None or self.champion_inputs is not None
 
 
-def compile_gates(success: Success) -> tuple[Gate, ...]:
-    """The gates of a charter's ``success`` section, in the order they are told. Champion, parity and contract are always there."""
+def compile_gates(success: Success, problem: Problem | None = None) -> tuple[Gate, ...]:
+    """The gates of a charter's ``success`` section, in the order they are told. Champion, parity and contract are always there.
+
+    With the ``problem`` section an online model must also carry its traffic: the peak where one is given, else what is expected.
+    """
     gates = [
         Gate("threshold", success.threshold, "success.threshold") if success.threshold is not None else None,
+        *(_guardrail(at, guardrail) for at, guardrail in enumerate(success.guardrails)),
         Gate("baseline", success.improvement, "success.improvement") if success.baseline.kind != "none" else None,
         Gate("champion", success.champion_margin, "success.champion_margin"),
         Gate("segments", success.segment_gap, "success.segment_gap") if success.segment_gap is not None else None,
         Gate("latency_p99_ms", success.latency_p99_ms, "success.latency_p99_ms") if success.latency_p99_ms is not None else None,
         Gate("size_mb", success.size_mb, "success.size_mb") if success.size_mb is not None else None,
+        Gate("memory_mb", success.memory_mb, "success.memory_mb") if success.memory_mb is not None else None,
+        _capacity(problem) if problem is not None and problem.mode == "online" else None,
         Gate("parity", PARITY_LIMIT, "always"),
         Gate("contract", None, "always"),
     ]
     return tuple(gate for gate in gates if gate is not None)
+
+
+def _guardrail(at: int, guardrail: Guardrail) -> Gate:
+    limit = guardrail.at_most if guardrail.at_least is None else guardrail.at_least
+    return Gate("guardrail", limit, f"success.guardrails[{at}]", guardrail.metric)
+
+
+def _capacity(problem: Problem) -> Gate:
+    peak = problem.scale.peak_requests_per_second
+    if peak is not None:
+        return Gate("capacity", peak, "problem.scale.peak_requests_per_second")
+    return Gate("capacity", problem.scale.requests_per_second, "problem.scale.requests_per_second")

@@ -18,36 +18,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from homeostat.core.records import Score
-    from homeostat.core.sections import Success
+    from homeostat.core.sections import Problem, Success
     from homeostat.stats.kernels import Floats
     from homeostat.validation.gates import Evidence, Fields, Gate, GateName
 
     Judge = Callable[[Gate, Evidence, Success, int], GateResult]
 
 
-def validate(evidence: Evidence, success: Success, seed: int = 0) -> Verdict:
-    """Judge a candidate by each gate of the charter's ``success`` section. Same evidence and seed, same verdict.
+def validate(evidence: Evidence, success: Success, seed: int = 0, problem: Problem | None = None) -> Verdict:
+    """Judge a candidate by each gate of the charter's ``success`` section, and with ``problem`` by the traffic it must carry.
+
+    Same evidence and seed, same verdict.
 
     Raises:
         CharterError: HS112, no such metric.
         ValueError: the candidate's scores don't fit its y, or the metric.
     """
-    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success)))
+    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success, problem)))
 
 
 def _result(gate: Gate, passed: bool, value: float | None, detail: str, limit: float | None = None) -> GateResult:
     """A result that any store can hold: what is not a finite number is None."""
     shown = value if value is not None and math.isfinite(value) else None
     return GateResult(
-        gate.name, bool(passed), shown, gate.limit if limit is None else limit, f"{detail}: {'passed' if passed else 'failed'}"
+        f"{gate.name} {gate.metric}".strip(),
+        bool(passed),
+        shown,
+        gate.limit if limit is None else limit,
+        f"{detail}: {'passed' if passed else 'failed'}",
     )
 
 
 def _threshold(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
-    measured = metric(evidence.metric)
+    """The success metric, or a guardrail's, is on the good side of the limit."""
+    measured = metric(gate.metric or evidence.metric)
     value, limit = measured.score(evidence.y, evidence.scores), gate.limit
     if limit is None or not math.isfinite(limit) or not math.isfinite(value):
-        return _result(gate, False, value, _unmeasured(evidence))
+        return _result(gate, False, value, _unmeasured(evidence, measured.name))
     low, high = bootstrap(measured, evidence.y, evidence.scores, confidence=success.confidence, seed=seed, block=evidence.block)
     passed = not better(measured, limit, value)
     side = "at least" if measured.greater_is_better else "at most"
@@ -148,6 +155,19 @@ def _size(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> Gate
     return _at_most(gate, evidence.size_mb, "the bundle has", "MB", "the bundle's size")
 
 
+def _memory(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    return _at_most(gate, evidence.memory_mb, "a process that answers with the bundle holds", "MB", "the memory")
+
+
+def _capacity(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    """One core, one row after the other, no network: less than this is not enough; more servers carry more."""
+    value = evidence.capacity_per_second
+    if value is None or not math.isfinite(value) or value < 0 or gate.limit is None:
+        return _result(gate, False, None, "the capacity was not measured")
+    told = f"one core makes {_short(value)} predictions a second, {_short(gate.limit)} are needed ({gate.clause})"
+    return _result(gate, value >= gate.limit, value, told)
+
+
 def _at_most(gate: Gate, value: float | None, told: str, unit: str, what: str) -> GateResult:
     if value is None or not math.isfinite(value) or value < 0 or gate.limit is None:
         return _result(gate, False, None, f"{what} was not measured")
@@ -185,8 +205,8 @@ def _kinds(fields: Fields) -> dict[str, str]:
     return dict(fields) if isinstance(fields, Mapping) else dict.fromkeys(fields, "")
 
 
-def _unmeasured(evidence: Evidence) -> str:
-    return f"{evidence.metric} cannot be measured on the {evidence.rows} rows of the holdout"
+def _unmeasured(evidence: Evidence, name: str = "") -> str:
+    return f"{name or evidence.metric} cannot be measured on the {evidence.rows} rows of the holdout"
 
 
 def _short(value: float) -> str:
@@ -202,11 +222,14 @@ def _percent(share: float) -> str:
 
 _JUDGES: dict[GateName, Judge] = {
     "threshold": _threshold,
+    "guardrail": _threshold,
     "baseline": _baseline,
     "champion": _champion,
     "segments": _segments,
     "latency_p99_ms": _latency,
     "size_mb": _size,
+    "memory_mb": _memory,
+    "capacity": _capacity,
     "parity": _parity,
     "contract": _contract,
 }

@@ -205,7 +205,7 @@ def test_the_last_answer_can_be_traced(told: tuple[Path, dict[str, Any]], months
     for line in (
         rf"^version     1 \({chain['version']['id']}\), {chain['version']['learner']}, bundle \w{{12}}$",
         rf"^run         {chain['run']['id']} at .* by ",
-        rf"^dataset     {chain['dataset']['id']}: version \d+ of table curated, {chain['dataset']['rows']} rows",
+        rf"^dataset     {chain['dataset']['id']}: version \d+ of table loaded/data, {chain['dataset']['rows']} rows",
         rf"^contract    contract\.yaml {chain['contract']['sha256'][:12]}$",
         rf"^source      data/2011-06\.csv: {len(months[5].rows)} rows, sha256 \w{{12}}$",
         r"^promoted    .*, approved by auto ",

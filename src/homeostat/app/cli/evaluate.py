@@ -19,7 +19,14 @@ def _evaluate(project: Path) -> Answer:
         evaluation = evaluation_of(opened, candidate)
         body = evaluation.body
         rows = [
-            [s["segment"] or "all rows", s["metric"], f"{s['value']:.4f}", f"{s['low']:.4f}", f"{s['high']:.4f}", str(s["rows"])]
+            [
+                s["segment"] or "all rows",
+                _unit(s["metric"], body["currency"]),
+                f"{s['value']:.4f}",
+                f"{s['low']:.4f}",
+                f"{s['high']:.4f}",
+                str(s["rows"]),
+            ]
             for s in body["scores"]
         ]
         looks = f"this holdout has been looked at {body['looks']} time(s)"
@@ -29,9 +36,16 @@ def _evaluate(project: Path) -> Answer:
             "candidate": candidate.id,
             "looks": body["looks"],
             "rows": body["rows"],
+            "baseline": body["baseline"],
+            "currency": body["currency"],
             "scores": body["scores"],
         }
     return Answer(data, lines)
+
+
+def _unit(metric: str, currency: str) -> str:
+    """A money score with its currency; other metrics as they are called."""
+    return f"{metric} ({currency})" if metric.startswith("value_per_") else metric
 
 
 command = lifecycle_command("evaluate", "Judge the newest candidate on the sealed holdout, with intervals and segments.")(_evaluate)

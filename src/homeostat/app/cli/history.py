@@ -11,9 +11,13 @@ from homeostat.app.cli.output import Answer, lifecycle_command, table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from homeostat.core.facts import Fact
+    from homeostat.flow.project import Project
+
 KINDS = (
     "charter",
     "delivery",
+    "repair",
     "dataset",
     "candidate",
     "evaluation",
@@ -22,13 +26,15 @@ KINDS = (
     "promotion",
     "rollback",
     "labels",
+    "dataset_labels",
+    "queue",
     "diagnosis",
     "quarantine",
     "action",
     "outcome",
 )
 # What is too fine to be listed unasked.
-DETAILS = ("run", "trial", "holdout", "verdict", "window", "finding")
+DETAILS = ("key", "decisions", "run", "trial", "holdout", "verdict", "window", "finding")
 
 
 @click.option("--kind", "kinds", multiple=True, type=click.Choice((*KINDS, *DETAILS)), help="Only facts of this kind; may be given again.")
@@ -39,11 +45,24 @@ def _history(project: Path, kinds: tuple[str, ...], limit: int) -> Answer:
     with open_project(project) as opened:
         found = [fact for kind in (kinds or KINDS) for fact in opened.ledger.find(kind, limit=limit)]
         newest = sorted(found, key=lambda fact: fact.seq, reverse=True)[:limit]
-        facts = [{"id": f.id, "kind": f.kind, "at": f.at.isoformat(), "actor": f.actor, "what": _what(dict(f.body))} for f in newest]
+        facts = [_told(opened, fact) for fact in newest]
     if not facts:
         return Answer({"facts": []}, ["nothing has happened in this project yet; `homeostat run` starts it"])
-    rows = [[f["at"][:19], f["id"], f["what"]] for f in facts]
+    rows: list[list[str]] = []
+    for fact in facts:
+        rows.append([fact["at"][:19], fact["id"], fact["what"]])
+        rows += [["", "", _cut(f"  {one['clause']}: {one['old']} -> {one['new']}")] for one in fact.get("changes", ())]
     return Answer({"facts": facts}, table(rows, ("at (UTC)", "fact", "what")))
+
+
+def _told(project: Project, fact: Fact) -> dict[str, Any]:
+    """A fact in a line; of a charter also what it changed, clause by clause."""
+    from dataclasses import asdict
+
+    from homeostat.flow.revisions import revision
+
+    told = {"id": fact.id, "kind": fact.kind, "at": fact.at.isoformat(), "actor": fact.actor, "what": _what(dict(fact.body))}
+    return told | ({"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {})
 
 
 def _what(body: dict[str, Any]) -> str:
@@ -53,7 +72,10 @@ def _what(body: dict[str, Any]) -> str:
         for word in words
         if body.get(word) not in (None, "")
     ]
-    text = " ".join(parts)
+    return _cut(" ".join(parts))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 110 else text[:107] + "..."
 
 

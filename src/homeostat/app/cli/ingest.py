@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import click
 
 from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, table
 
@@ -10,13 +13,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _ingest(project: Path) -> Answer:
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.option("--from", "start", type=DAY, help="Ask database sources again for rows from this day on.")
+@click.option("--to", "end", type=DAY, help="... up to and without this day.")
+def _ingest(project: Path, start: datetime | None, end: datetime | None) -> Answer:
+    from homeostat.flow.datasets import told_failures
     from homeostat.flow.ingest import ingest
     from homeostat.flow.project import open_project
 
+    backfill = (start or datetime.min, end or datetime.max) if start or end else None
+
     with open_project(project) as opened:
         progress = StderrProgress()
-        dataset = ingest(opened, progress)
+        dataset = ingest(opened, progress, backfill)
         progress.close()
         deliveries = [opened.require(cause) for cause in dataset.causes if cause.startswith("delivery-")]
         more = [d for d in deliveries if d.body["unknown_columns"]]
@@ -28,7 +39,7 @@ def _ingest(project: Path) -> Answer:
             *table(rows, keys),
             f"{dataset.id}: {body['rows']} rows as version {body['version']} of table {body['table']}, digest {str(body['digest'])[:12]}",
             *(f"{d.body['path']}: not in the contract and not taken in: {', '.join(d.body['unknown_columns'])}" for d in more),
-            *(f"refused {d.body['path']}: {_why(d.body['failures'])}" for d in refused),
+            *(f"refused {d.body['path']}: {told_failures(d.body)}" for d in refused),
         ]
         data = {
             "dataset": dataset.id,
@@ -38,10 +49,6 @@ def _ingest(project: Path) -> Answer:
             "refused": [d.body["path"] for d in refused],
         }
     return Answer(data, lines, exit_code=3 if refused else 0)
-
-
-def _why(failures: dict[str, int]) -> str:
-    return ", ".join(f"{rule} in {count} rows" for rule, count in sorted(failures.items(), key=lambda item: -item[1])[:4])
 
 
 command = lifecycle_command("ingest", "Read the source, check the contract, quarantine bad rows, commit a dataset version.")(_ingest)

@@ -48,6 +48,11 @@ def lifecycle_command(name: str, help_text: str) -> Callable[[Callable[..., Answ
     return wrap
 
 
+def command_group(name: str, help_text: str, *commands: click.Command) -> click.Group:
+    """Commands under one word: ``homeostat data log``."""
+    return click.Group(name, help=help_text, commands={each.name: each for each in commands if each.name})
+
+
 def give(answer: Answer, *, as_json: bool) -> None:
     """Print an answer and leave with its exit code if that is not 0."""
     tell(answer, as_json=as_json)

@@ -1,40 +1,76 @@
-"""``homeostat profile``: what the newest dataset version looks like, column by column."""
+"""``homeostat profile``: the analysis of the newest dataset version, as a table here and as one HTML page."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from homeostat.app.cli.output import Answer, lifecycle_command, table
+import click
+
+from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, table
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from homeostat.flow.profile import Profiled
+    from homeostat.preparation.analysis.records import ColumnProfile
+
+HEAD = ("column", "kind", "nulls", "distinct", "min", "mean", "max", "with target", "preparation")
+REMARKS = 5
 
 
-def _profile(project: Path) -> Answer:
-    from homeostat.dataops.profile import profile_columns
-    from homeostat.flow.ingest import read_dataset
+def _profile(project: Path, out: Path | None) -> Answer:
+    from dataclasses import asdict
+
+    from homeostat.app.report.page import page
+    from homeostat.flow.profile import profile
     from homeostat.flow.project import open_project
 
     with open_project(project) as opened:
-        dataset = opened.latest("dataset", "run `homeostat ingest` first")
-        frame = read_dataset(opened, dataset).drop("_source", "_line")
-        columns = [asdict(column) for column in profile_columns(frame, opened.charter.task.target)]
-    head = ("column", "kind", "nulls", "distinct", "min", "mean", "max", "with target", "note")
-    lines = [f"{dataset.id}: {frame.height} rows", *table([_row(c) for c in columns], head)]
-    return Answer({"dataset": dataset.id, "rows": frame.height, "columns": columns}, lines)
+        progress = StderrProgress()
+        found = profile(opened, progress)
+        progress.close()
+        path = out or opened.state / "reports" / f"profile-{found.dataset}.html"
+        _write(path, page(found))
+    told = asdict(found)
+    analysis = told.pop("analysis")
+    return Answer({**told, **analysis, "report": str(path)}, [*_lines(found), f"report: {path}"])
 
 
-def _row(column: dict[str, Any]) -> list[str]:
-    note = "constant" if column["constant"] else ""
-    cells = (column["name"], column["kind"], column["nulls"], column["distinct"], column["minimum"], column["mean"], column["maximum"])
-    return [*(_text(cell) for cell in cells), _text(column["association"]), note]
+def _write(path: Path, text: str) -> None:
+    from homeostat.errors import ProjectError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ProjectError(
+            "HS602", f"the report cannot be written: {error.strerror}", place=str(path), next_step="name another file with --out"
+        ) from error
+
+
+def _lines(found: Profiled) -> list[str]:
+    analysis = found.analysis
+    remarks = [f"  {each.severity}: {each.message} ({each.clause})" for each in analysis.remarks[:REMARKS]]
+    more = len(analysis.remarks) - REMARKS
+    return [
+        f"{found.dataset}: {analysis.rows.seen} rows looked at, {analysis.rows.holdout} sealed",
+        *table([_row(each) for each in analysis.columns], HEAD),
+        analysis.verdict,
+        *remarks,
+        *([f"  and {more} more in the report"] if more > 0 else []),
+    ]
+
+
+def _row(column: ColumnProfile) -> list[str]:
+    cells = (column.name, column.kind, column.nulls, column.distinct, column.minimum, column.mean, column.maximum, column.association)
+    return [*(_text(cell) for cell in cells), "constant" if column.constant and not column.treatment else column.treatment[:60]]
 
 
 def _text(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)[:24]
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())[:24]
 
 
-command = lifecycle_command("profile", "Show what the newest dataset version looks like, column by column.")(_profile)
+command = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Where the page goes; default: .homeostat/reports/."
+)(lifecycle_command("profile", "Analyse the newest dataset version: a table here, and one HTML page with plots.")(_profile))

@@ -53,9 +53,14 @@ async def answer(service: Service, slot: Slot, rows: list[dict[str, Any]], start
 
 
 def _answer(service: Service, slot: Slot, rows: list[dict[str, Any]], started: float) -> Answered:
+    shield = service.shield
+    if shield is not None:
+        rows = shield.taken(rows)
     scores, decisions = slot.predictor.score_rows(rows)
     found = answers(slot.manifest, scores, decisions)
     logged = _loggable(slot, rows)
+    if shield is not None:
+        logged = shield.logged(logged)
     request, *ids = service.ids.take(len(rows) + 1)
     request, ids = f"rq-{request}", [f"pr-{each}" for each in ids]
     at, latency_ms = utc_text(datetime.now(UTC)), round((time.perf_counter() - started) * 1e3, 3)

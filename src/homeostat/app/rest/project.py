@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from homeostat.app.rest.protocol import Limits
 from homeostat.app.rest.server import Resolve, ServeSettings, serve
 from homeostat.app.rest.service import Current
+from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
 from homeostat.flow.registry import CHAMPION, load_bundle, version_of
 from homeostat.infra.predictions import PredictionLog, count
@@ -34,6 +35,7 @@ def serve_project(root: Path, *, host: str | None, port: int | None, ready: Read
             host=host or deploy.host,
             port=deploy.port if port is None else port,
             limits=Limits(max_body_bytes=int(deploy.max_body_mb * 1e6), max_rows=deploy.max_rows),
+            shield=served_shield(project),
         )
         resolve = pointer_of(project)
         before = count(project.predictions)

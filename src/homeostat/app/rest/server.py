@@ -22,6 +22,7 @@ from homeostat.errors import HomeostatError, ProjectError
 from homeostat.serving.predictor import Predictor
 
 if TYPE_CHECKING:
+    from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
 
 Resolve = Callable[[], Current | None]
@@ -37,6 +38,7 @@ class ServeSettings:
     limits: Limits = field(default_factory=Limits)
     poll_s: float = 0.25
     drain_s: int = 10
+    shield: RowShield | None = None
 
 
 def announce(url: str) -> None:
@@ -62,7 +64,7 @@ def serve(
         ProjectError: HS604, the port is in use; HS609, the address cannot be used.
         HomeostatError: what ``resolve`` or loading the first model raises.
     """
-    service = Service(settings.name, log, settings.limits)
+    service = Service(settings.name, log, settings.limits, settings.shield)
     listener = bind(settings.host, settings.port)
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())

@@ -14,6 +14,7 @@ from homeostat.infra.predictions import Ids
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
     from homeostat.serving.bundle import Bundle
     from homeostat.serving.manifest import Manifest
@@ -45,11 +46,15 @@ class Slot:
 
 @dataclass(slots=True)
 class Service:
-    """The server's state. ``problem`` says why the slot may be out of date; empty when it is not."""
+    """The server's state. ``problem`` says why the slot may be out of date; empty when it is not.
+
+    ``shield`` hides what the charter's privacy says; None when there is nothing to hide.
+    """
 
     name: str
     log: PredictionLog
     limits: Limits = field(default_factory=Limits)
+    shield: RowShield | None = None
     slot: Slot | None = None
     problem: str = ""
     swaps: int = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from homeostat.app.rest.protocol import Message, Receive
     from homeostat.app.rest.service import Service, Slot
 
-DATATYPES = {"number": "FP64", "boolean": "BOOL", "category": "BYTES", "timestamp": "BYTES"}
+DATATYPES = {"number": "FP64", "boolean": "BOOL", "category": "BYTES", "timestamp": "BYTES", "text": "BYTES"}
 _FLOATS = dict.fromkeys(("FP16", "FP32", "FP64"), (float, int))
 _INTEGERS = dict.fromkeys(("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"), (int,))
 VALUES: dict[str, tuple[type, ...]] = {**_FLOATS, **_INTEGERS, "BOOL": (bool,), "BYTES": (str,)}

@@ -27,7 +27,7 @@ class Source(Section):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="CSV; found from the header when not given")
     decimal: Literal[".", ","] = Field(default=".", description="CSV: the decimal mark")
     encoding: str | None = Field(default=None, description="CSV and JSON lines; found from the bytes when not given")
-    null_values: tuple[str, ...] = ("",)
+    null_values: tuple[str, ...] = Field(default=("",), description="texts that stand for no value")
 
 
 class Join(Section):
@@ -55,15 +55,15 @@ class Data(Source):
 class LabelRule(Section):
     """A weak label: the rule's label where its condition holds. Several rules vote; a true label always wins."""
 
-    name: Name
+    name: Name = Field(description="how the rule is called in votes and reviews")
     when: str = Field(min_length=1, description="an SQL condition over the row")
-    label: str | int | float | bool
+    label: str | int | float | bool = Field(description="what the target is where the condition holds")
 
 
 class Labelling(Section):
     """Labels that the source does not hold: rules that vote, and a queue of rows for people to label."""
 
-    rules: tuple[LabelRule, ...] = ()
+    rules: tuple[LabelRule, ...] = Field(default=(), description="weak labels for rows that have none")
     weight: float = Field(default=0.5, gt=0, le=1, description="how much a row with a weak label weighs in training; none judges a model")
     queue: int = Field(default=100, gt=0, description="how many rows a review queue holds")
 
@@ -93,26 +93,28 @@ class SplitPlan(Section):
 class ColumnChoice(Section):
     """A decision about one column, in place of the one the analysis would take."""
 
-    drop: bool | None = None
-    impute: Literal["median", "mean", "zero", "none"] | None = None
+    drop: bool | None = Field(default=None, description="the column is no input")
+    impute: Literal["median", "mean", "zero", "none"] | None = Field(default=None, description="what stands for a null number")
     indicator: bool | None = Field(default=None, description="a feature that says where the value was null")
     clip: bool | None = Field(default=None, description="limit a number to where nearly all training values lie")
     transform: Literal["none", "log", "yeo_johnson"] | None = Field(default=None, description="of a skewed number")
-    encode: Literal["one_hot", "ordinal", "frequency", "target", "tfidf"] | None = None
+    encode: Literal["one_hot", "ordinal", "frequency", "target", "tfidf"] | None = Field(
+        default=None, description="how a category, or with tfidf a text, becomes numbers"
+    )
 
 
 class Sampling(Section):
     """Fewer training rows, where there are more than are needed or fit into memory."""
 
-    rows: int = Field(gt=0)
-    kind: Literal["random", "stratified"] = "random"
+    rows: int = Field(gt=0, description="at most so many")
+    kind: Literal["random", "stratified"] = Field(default="random", description="stratified: classes keep their shares")
 
 
 class Preparation(Section):
     """Stage 4: the split and the fitted preparation."""
 
     types: dict[str, Kind] = Field(default_factory=dict, description="columns whose inferred kind is wrong")
-    split: SplitPlan = SplitPlan()
+    split: SplitPlan = Field(default=SplitPlan(), description="by what rows are cut")
     holdout: Share | Duration = Field(default=0.2, description="the newest rows, sealed: a share, or a span of the time column")
     validation: Share | Duration = Field(default=0.25, description="the newest rows before the holdout, on which trials are compared")
     max_categories: int = Field(default=50, ge=2, le=10_000, description="rarer values beyond this many are treated as never seen")

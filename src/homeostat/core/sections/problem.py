@@ -61,8 +61,8 @@ class Task(Section):
 class Outcome(Section):
     """What one outcome is worth: ``fixed + per_amount x the row's value.amount``. A plain number is short for a fixed one."""
 
-    fixed: float = 0.0
-    per_amount: float = 0.0
+    fixed: float = Field(default=0.0, description="money, whatever the row")
+    per_amount: float = Field(default=0.0, description="money for each unit of the row's value.amount")
 
 
 def _fixed(value: Any) -> Any:
@@ -75,10 +75,10 @@ Money = Annotated[Outcome, BeforeValidator(_fixed, json_schema_input_type=float 
 class Payoff(Section):
     """Binary: what one outcome is worth, in money; a cost is negative."""
 
-    true_positive: Money = Outcome()
-    false_positive: Money = Outcome()
-    true_negative: Money = Outcome()
-    false_negative: Money = Outcome()
+    true_positive: Money = Field(default=Outcome(), description="acted on, and rightly")
+    false_positive: Money = Field(default=Outcome(), description="acted on in vain")
+    true_negative: Money = Field(default=Outcome(), description="left alone, and rightly")
+    false_negative: Money = Field(default=Outcome(), description="left alone, and missed")
 
 
 class Value(Section):
@@ -124,15 +124,15 @@ class Baseline(Section):
 class Guardrail(Section):
     """A second metric that must not get worse than a limit, whatever the success metric gains."""
 
-    metric: str
-    at_least: float | None = None
-    at_most: float | None = None
+    metric: str = Field(description="another metric of the task than success.metric")
+    at_least: float | None = Field(default=None, description="for a metric of which more is better")
+    at_most: float | None = Field(default=None, description="for a metric of which less is better")
 
 
 class Success(Section):
     """What must hold before a model may serve; each clause becomes a gate."""
 
-    metric: str
+    metric: str = Field(description="what models are compared and judged by")
     threshold: float | None = Field(default=None, description="the metric must be at least this good on the holdout")
     baseline: Annotated[Baseline, BeforeValidator(_shorthand, json_schema_input_type=Baseline | Literal["naive", "none"])] = Field(
         default=Baseline(), description="what the model must beat"

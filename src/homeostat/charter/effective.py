@@ -1,0 +1,39 @@
+"""What follows from several clauses together: the task as models see it, and what a version says it is for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from homeostat.charter.schema import Charter
+    from homeostat.core.sections import Task
+
+
+def never_inputs(charter: Charter) -> dict[str, str]:
+    """Columns that no model may use, with the clause that says so; the target is not among them.
+
+    ``task.leave_out``, ``privacy.never_use`` and ``never_store``, and the column of the existing system's answer.
+    """
+    column = charter.success.baseline.column
+    clauses = {
+        "success.baseline.column": (column,) if column is not None else (),
+        "privacy.never_store": charter.privacy.never_store,
+        "privacy.never_use": charter.privacy.never_use,
+        "task.leave_out": charter.task.leave_out,
+    }
+    return {name: clause for clause, columns in clauses.items() for name in columns}
+
+
+def effective_task(charter: Charter) -> Task:
+    """The charter's task whose ``leave_out`` names every column that is never an input. What fits or feeds a model is given this one."""
+    forbidden = sorted(set(never_inputs(charter)) - set(charter.task.leave_out))
+    return charter.task.model_copy(update={"leave_out": (*charter.task.leave_out, *forbidden)})
+
+
+def purpose(charter: Charter) -> dict[str, Any]:
+    """What a model is for and who answers for it, as every registered version carries it."""
+    said = charter.problem.model_dump(mode="json", include=set(SAID))
+    return {name: said[name] for name in SAID}
+
+
+SAID = ("statement", "objective", "decision", "business_metric", "metric_mapping", "stakeholders", "mode")

@@ -1,0 +1,28 @@
+"""Where rows come from: files, buckets, HTTP documents and databases, each as parts that are taken in whole, and their rows in batches."""
+
+from __future__ import annotations
+
+from homeostat.infra.formats.read import read, read_batches, sniff, source_name
+from homeostat.infra.formats.reads import SourceRead
+from homeostat.infra.sources.address import is_local, shown_address, without_password
+from homeostat.infra.sources.files import list_files, sha256_file
+from homeostat.infra.sources.opening import open_source
+from homeostat.infra.sources.part import Part, Source
+from homeostat.infra.sources.slices import Taken
+
+__all__ = [
+    "Part",
+    "Source",
+    "SourceRead",
+    "Taken",
+    "is_local",
+    "list_files",
+    "open_source",
+    "read",
+    "read_batches",
+    "sha256_file",
+    "shown_address",
+    "sniff",
+    "source_name",
+    "without_password",
+]
