@@ -272,6 +272,7 @@ def test_check_prints_what_a_newcomer_can_read(tmp_path: Path, capsys: pytest.Ca
     assert told["evidence"]["naive"]["low"] < told["evidence"]["naive"]["saving"] < told["evidence"]["naive"]["high"]
     assert told["evidence"]["curve"]["forecasts"][-1]["rows"] is None  # infinitely many
     assert told["evidence"]["power"]["power"] == 0.8
+    assert 0.99 < told["evidence"]["announced_power"] <= 1
 
 
 def test_check_says_no_with_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -50,11 +49,10 @@ TABLES = {
         ROOT / "tests" / "data" / "youtube_spam.csv", "is_spam", "binary", {"comment_id", "author_id", "posted_at"}, asked="content"
     ),
 }
-NEEDS_TEXTS = pytest.mark.skipif(find_spec("homeostat.preparation.terms") is None, reason="texts cannot be prepared yet")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS_TEXTS) if name == "youtube" else name for name in TABLES])
+@pytest.mark.parametrize("name", TABLES)
 def test_check_accepts_what_init_writes(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = TABLES[name]
     path = table.path if table.path != Path() else bank_csv(tmp_path)

@@ -5,6 +5,7 @@ A *saving* is a share of a reference's error: 0.12 is 12 % less error (``stats.p
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ class Evidence:
     rule: Compared | None = None
     power: Power | None = None
     champion_power: Power | None = None
-    spread: float = float("nan")
+    spread: float = math.nan
     curve: LearningCurve | None = None
     ceiling: Ceiling | None = None
     carried: Carried | None = None
@@ -111,10 +112,10 @@ class Evidence:
     balance: Balance | None = None
     repeated: float | None = None
 
-    def saving_of(self, value: float) -> float:
-        """The share of the reference's error that a model with this value of the metric saves."""
-        ours, theirs = ((1 - each if self.greater_is_better else each) for each in (value, self.reference.value))
-        return 1 - ours / theirs if theirs else 0.0
+    @property
+    def announced_power(self) -> float:
+        """The chance that the baseline gate passes a model as good as the quick one on the holdout; NaN where it is not known."""
+        return self.power.chance(self.reference.saving) if self.power is not None else math.nan
 
     @property
     def signal(self) -> bool:

@@ -124,8 +124,7 @@ def _power(charter: Charter, evidence: Evidence) -> Iterator[Reason]:
     success = charter.success
     power = evidence.power
     if power is not None and math.isfinite(power.spread) and evidence.reference.high > power.margin:
-        saving = evidence.reference.saving
-        chance = power.chance(saving)
+        saving, chance = evidence.reference.saving, evidence.announced_power
         if chance < power.power:
             message = (
                 f"with {evidence.holdout_rows} holdout rows the gate would pass a model as good as the quick one in {chance:.0%} of cases: "

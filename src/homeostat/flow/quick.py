@@ -104,7 +104,7 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     values = [error_of(measured, measured.score(each.y, each.scores)) for each in tried]
     quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
-    theirs = baseline_scores(charter, classes, used.train, used.validation)
+    theirs = baseline_scores(charter, classes, parts.train, parts.validation)[::every]  # a season before may lie in any row
     block = block_length(charter, used.validation)
     return Bench(charter, measured, used, every, classes, block, tried, quick, naive, theirs)
 

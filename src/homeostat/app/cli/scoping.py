@@ -24,9 +24,12 @@ def lines_of(name: str, told: Feasibility) -> list[str]:
 
 
 def data_of(told: Feasibility) -> dict[str, Any]:
-    """Everything: verdict, reasons and evidence, with null for what is no finite number."""
-    data: dict[str, Any] = _plain(asdict(told))
-    return data
+    """Everything: verdict, reasons and evidence with the announced power, and null for what is no finite number."""
+    data = asdict(told)
+    if told.evidence is not None:
+        data["evidence"]["announced_power"] = told.evidence.announced_power
+    plain: dict[str, Any] = _plain(data)
+    return plain
 
 
 def _argument(reason: Reason) -> list[str]:
@@ -59,7 +62,7 @@ def _rows(evidence: Evidence) -> Iterator[tuple[str, str]]:
             "power",
             (
                 f"the gate shows {power.smallest:.1%} less error ({power.low:.1%} to {power.high:.1%}) in {power.power:.0%} of cases; "
-                f"a model like the quick one passes in {power.chance(evidence.reference.saving):.0%}"
+                f"a model like the quick one passes in {evidence.announced_power:.0%}"
             ),
         )
     if curve is not None:
@@ -70,10 +73,9 @@ def _rows(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield "learning curve", "cannot be drawn: too few rows"
     if ceiling is not None:
         kind = "equal inputs" if ceiling.exact else "near inputs, an estimate"
-        yield (
-            "noise ceiling",
-            f"{ceiling.metric} {ceiling.value:.4g} ({ceiling.low:.4g} to {ceiling.high:.4g}) from {ceiling.rows} rows of {kind}",
-        )
+        limit = f"{ceiling.metric} {ceiling.value:.4g} ({ceiling.low:.4g} to {ceiling.high:.4g})"
+        perfect = ceiling.value == (1.0 if ceiling.greater_is_better else 0.0)
+        yield "noise ceiling", f"{'no limit seen' if perfect else limit} from {ceiling.rows} rows of {kind}"
     elif evidence.signal:
         yield "noise ceiling", "cannot be estimated: too few rows with equal or near inputs"
     if evidence.cost is not None:
