@@ -158,7 +158,7 @@ def main() -> None:
         for name in EXAMPLES:
             place = Path(shutil.copytree(ROOT / "examples" / name, Path(folder) / name))
             with open_project(place) as project:
-                frame = source_rows(project)
+                frame = source_rows(project).drop("_source", "_line", strict=False)
                 found[name] = {"as it is": verdict(project), "probes": probes(project, frame), "shuffled": shuffles(project, frame)}
     figures = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
