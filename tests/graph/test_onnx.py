@@ -25,6 +25,7 @@ from homeostat.graph.plan import (
     Numbers,
     Plan,
     Scale,
+    Single,
     Trees,
 )  # fmt: skip
 
@@ -91,6 +92,7 @@ CASES: dict[str, tuple[Node, ...]] = {
     "indicator": (Indicator("o", "numbers"),),
     "scale": (*MIXED, Scale("o", "clean", np.array([1.0, 2.0]), np.array([0.3, 7.0]))),
     "clip": (*MIXED, Clip("o", "clean", np.array([-1.0, 0.5]), np.array([1.0, 0.75]))),
+    "single": (Numbers("n", (0, 1)), Scale("s", "n", np.zeros(2), np.array([1.0, 1e-39])), Single("o", "s")),
     "concat": (*MIXED, Lookup("l", 0, TABLE), Concat("o", ("clean", "l", "clean"))),
     "linear": (*CLEAN, Linear("o", "clean", WEIGHTS, RNG.normal(size=3))),
     "trees": (*MIXED, random_trees(30, 2, 1)),

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from homeostat.graph.interpret import run
 from homeostat.graph.onnx import compile_plan
-from homeostat.graph.plan import Input, Numbers, Plan
+from homeostat.graph.plan import Input, Numbers, Plan, Trees
 from homeostat.learning.learner import Fitted, Goal, Rows
 from homeostat.learning.learners import LEARNERS
 from homeostat.learning.learners.lightgbm import trees_of
@@ -28,7 +28,13 @@ GOALS = {
     "binary": Goal("binary", ("no", "yes"), metric("auc")),
     "multiclass": Goal("multiclass", ("a", "b", "c"), metric("log_loss")),
 }
-QUICK: dict[str, dict[str, Any]] = {"naive": {}, "linear": {"penalty": 0.5}, "lightgbm": {"rounds": 30, "num_leaves": 9}}
+QUICK: dict[str, dict[str, Any]] = {
+    "naive": {},
+    "linear": {"penalty": 0.5},
+    "lightgbm": {"rounds": 30, "num_leaves": 9},
+    "random_forest": {"max_leaves": 40, "min_samples_leaf": 2, "max_features": 0.6},
+    "extra_trees": {"max_leaves": 40, "min_samples_leaf": 2, "max_features": 0.6},
+}
 
 
 def rows_for(goal: Goal, count: int = 500, seed: int = 0, nulls: bool = False) -> Rows:
@@ -161,3 +167,27 @@ def test_naive_is_the_weighted_median_or_mean(y: list[float], weights: list[int]
 
 def test_naive_shares_count_known_classes_only() -> None:
     assert fit_constant(np.array([0.0, 2.0, 2.0, -1.0, 0.0]), ("a", "b", "c"), metric("log_loss")).tolist() == [0.5, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("goal", GOALS.values(), ids=GOALS.keys())
+@pytest.mark.parametrize("seen", [True, False], ids=["nulls seen", "nulls never seen"])
+@pytest.mark.parametrize("name", ["random_forest", "extra_trees"])
+def test_forests_route_nulls_and_compare_float32_as_the_library(name: str, goal: Goal, seen: bool) -> None:
+    rows = rows_for(goal, nulls=seen)
+    large = Rows(rows.features * [1, 1, 1, 1, 1e-3] + [0, 1.7e9, 0, 0, 1.0], rows.target, rows.weights)  # steps that float32 cannot tell
+    fitted = LEARNERS[name].fit(large, goal, QUICK[name], seed=1)
+    x = rows_for(goal, seed=3, nulls=True).features * [1, 1, 1, 1, 1e-3] + [0, 1.7e9, 0, 0, 1.0]
+    x[:5] = np.nan
+    splits = next(node for node in fitted.nodes if isinstance(node, Trees))
+    finite = np.flatnonzero(np.isfinite(splits.threshold))[:400]  # an infinite one tells nulls from numbers
+    for at, (feature, threshold) in enumerate(zip(splits.feature[finite], splits.threshold[finite], strict=True)):
+        x[20 + at % 400, feature] = np.nextafter(threshold, [-np.inf, np.inf][at % 2])  # beside a threshold, where rounding decides
+    check_parity(fitted, goal, x)
+
+
+@pytest.mark.parametrize("name", ["random_forest", "extra_trees"])
+def test_a_forest_of_lone_leaves_and_of_one_class_is_a_constant(name: str) -> None:
+    few = Rows(np.zeros((6, WIDTH)), np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
+    check_parity(LEARNERS[name].fit(few, GOALS["regression"], QUICK[name], seed=0), GOALS["regression"], rows_for(GOALS["binary"]).features)
+    one = Rows(rows_for(GOALS["binary"]).features, np.ones(500))
+    check_parity(LEARNERS[name].fit(one, GOALS["binary"], QUICK[name], seed=0), GOALS["binary"], rows_for(GOALS["binary"]).features)

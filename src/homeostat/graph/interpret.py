@@ -33,6 +33,7 @@ from homeostat.graph.plan import (
     Preparation,
     Prior,
     Scale,
+    Single,
     Tfidf,
     Trees,
 )
@@ -166,6 +167,12 @@ def _tfidf(node: Tfidf, blocks: _Blocks) -> Floats:
     weights = np.where(there, np.log(np.where(there, x, 1.0)) + 1.0, 0.0) * node.idf
     norm = np.sqrt((weights * weights).sum(axis=1, keepdims=True))
     return np.asarray(weights / np.where(norm > 0, norm, 1.0))
+
+
+@_meaning.register
+def _single(node: Single, blocks: _Blocks) -> Floats:
+    with np.errstate(over="ignore"):  # beyond float32 it is infinite, in every target
+        return blocks[node.source].astype(np.float32).astype(np.float64)
 
 
 @_meaning.register

@@ -25,6 +25,7 @@ from homeostat.graph.plan import (
     Power,
     Prior,
     Scale,
+    Single,
     Tfidf,
     Trees,
 )
@@ -112,6 +113,14 @@ def _tfidf(node: Tfidf, graph: Writer) -> Tensor:
     weights = frequency * graph.array(double(node.idf), "idf")
     norm = graph.op("Sqrt", graph.op("ReduceSum", weights * weights, graph.index(1), keepdims=1))
     return weights / graph.op("Where", graph.op("Greater", norm, zero), norm, one)
+
+
+@write.register
+def _single(node: Single, graph: Writer) -> Tensor:
+    from onnx import TensorProto
+
+    narrow = graph.op("Cast", graph[node.source], to=int(TensorProto.FLOAT))
+    return graph.op("Cast", narrow, to=int(TensorProto.DOUBLE))
 
 
 @write.register

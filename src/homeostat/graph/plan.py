@@ -180,6 +180,17 @@ class Tfidf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Single:
+    """Each number as the nearest float32: what scikit-learn's trees, XGBoost and neural networks see of their features.
+
+    Beyond the range of float32 it is infinite, with the number's sign; NaN stays NaN.
+    """
+
+    out: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Concat:
     """Blocks side by side."""
 
@@ -253,7 +264,7 @@ class Prior:
 
 
 Node = (
-    Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Concat  # what prepares
+    Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Single | Concat  # what prepares
     | Linear | Trees | Constant | Link | Prior  # what predicts
 )  # fmt: skip
 

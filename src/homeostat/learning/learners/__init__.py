@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homeostat.learning.learners import lightgbm, linear, naive
+from homeostat.learning.learners.forest import Forest
 
 if TYPE_CHECKING:
     from homeostat.learning.learner import Learner
 
-LEARNERS: dict[str, Learner] = {"naive": naive, "linear": linear, "lightgbm": lightgbm}
+LEARNERS: dict[str, Learner] = {
+    "naive": naive,
+    "linear": linear,
+    "lightgbm": lightgbm,
+    "random_forest": Forest("random_forest"),
+    "extra_trees": Forest("extra_trees"),
+}
