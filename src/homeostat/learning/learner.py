@@ -52,11 +52,13 @@ class Fitted:
         nodes: what follows the preparation in a plan; the first reads the block ``Goal.source``, the last holds the scores.
         predict: the library's own prediction, features (n, p) to scores (n, k) as ``Plan`` describes them: the oracle of parity.
         params: what a fit on other rows needs to come to the same model, found round counts included; plain JSON values.
+        single: whether the library computes in float32 inside, so that parity allows for its rounding.
     """
 
     nodes: tuple[Node, ...]
     predict: Callable[[Floats], Floats]
     params: Params
+    single: bool = False
 
 
 class Suggest(Protocol):

@@ -5,18 +5,19 @@ Source: Breiman, "Random Forests" (Machine Learning 2001); Geurts, Ernst and Weh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from homeostat.graph.plan import Linear, Single, Trees
+from homeostat.graph.plan import Linear, Single
 from homeostat.learning.learner import Fitted
+from homeostat.learning.learners.trees import forest_of, tree_of
 
 if TYPE_CHECKING:
-    from homeostat.graph.plan import Floats, Node
+    from homeostat.graph.plan import Floats, Node, Trees
     from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest
 
 TREES = 100
@@ -91,68 +92,18 @@ def _nodes(trees: Sequence[Any], present: Sequence[int], goal: Goal) -> tuple[No
     """The features as the library sees them, the trees, and for two classes the probability of the other one."""
     narrow = Single("features of float32", goal.source)
     if len(goal.classes) == 2 and len(present) == 2:  # the second class is enough: the first is what is left
-        forest = trees_of(trees, "probability", narrow.out, {1: 0}, 1)
+        forest = _mean(trees, "probability", narrow.out, {1: 0}, 1)
         return narrow, forest, Linear("score", forest.out, np.array([[-1.0, 1.0]]), np.array([1.0, 0.0]))
-    columns = dict(enumerate(present))
-    return narrow, trees_of(trees, "score", narrow.out, columns, len(goal.classes) or 1)
+    return narrow, _mean(trees, "score", narrow.out, dict(enumerate(present)), len(goal.classes) or 1)
 
 
-def trees_of(trees: Sequence[Any], out: str, source: str, columns: dict[int, int], width: int) -> Trees:
-    """Trees of scikit-learn as a node that gives the mean of their leaves.
-
-    Args:
-        trees: ``tree_`` of each estimator.
-        out: the block written.
-        source: the block read; float32 numbers, since the library compares by these.
-        columns: which of a leaf's values becomes which output. A leaf adds to one output, so each value is a forest of its own.
-        width: how many outputs there are.
-    """
-    made = [_tree(tree, value, column) for value, column in columns.items() for tree in trees]
-    splits = np.cumsum([0, *(len(each.feature) for each in made)])
-    leaves = np.cumsum([0, *(len(each.values) for each in made)])
-    placed = list(zip(made, splits, leaves, strict=False))
-    return Trees(
-        out=out,
-        source=source,
-        roots=np.array([0 + at if len(each.feature) else -1 - leaf for each, at, leaf in placed], dtype=np.int64),
-        feature=np.concatenate([each.feature for each in made]),
-        threshold=np.concatenate([each.threshold for each in made]),
-        nan_true=np.concatenate([each.nan_left for each in made]),
-        true_child=np.concatenate([_moved(each.left, at, leaf) for each, at, leaf in placed]),
-        false_child=np.concatenate([_moved(each.right, at, leaf) for each, at, leaf in placed]),
-        leaf_value=np.concatenate([each.values for each in made]) / len(trees),
-        leaf_target=np.concatenate([np.full(len(each.values), each.column, dtype=np.int64) for each in made]),
-        bias=np.zeros(width),
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tree:
-    """One tree: its splits in order, children as a split's index or -1 - a leaf's, and the leaves' values for one output."""
-
-    feature: Any
-    threshold: Floats
-    nan_left: Any
-    left: Any
-    right: Any
-    values: Floats
-    column: int
-
-
-def _tree(tree: Any, value: int, column: int) -> _Tree:
-    split = tree.children_left >= 0
-    place = np.where(split, np.cumsum(split) - 1, -np.cumsum(~split))
-    return _Tree(
-        feature=tree.feature[split].astype(np.int64),
-        threshold=tree.threshold[split].astype(np.float64),
-        nan_left=tree.missing_go_to_left[split].astype(np.bool_),
-        left=place[tree.children_left[split]],
-        right=place[tree.children_right[split]],
-        values=tree.value[~split, 0, value].astype(np.float64),
-        column=column,
-    )
-
-
-def _moved(children: Any, split: int, leaf: int) -> Any:
-    """The children of one tree among those of all trees."""
-    return np.where(children >= 0, children + split, children - leaf)
+def _mean(trees: Sequence[Any], out: str, source: str, outputs: Mapping[int, int], width: int) -> Trees:
+    """The mean of what the trees' leaves say. ``outputs`` tells which of a leaf's values goes where: a forest for each."""
+    made = [
+        tree_of(
+            (t.children_left, t.children_right), t.feature, t.threshold, t.missing_go_to_left, t.value[:, 0, value] / len(trees), output
+        )
+        for value, output in outputs.items()
+        for t in trees
+    ]
+    return forest_of(made, out, source, np.zeros(width))

@@ -1,0 +1,138 @@
+"""Gradient-boosted trees of XGBoost (extra ``xgboost``), and their conversion to one ``Trees`` node.
+
+The library compares and adds in float32. The plan compares the same float32 numbers and adds in float64, so the two differ by what
+float32 rounds away.
+
+Source: Chen and Guestrin, "XGBoost: A Scalable Tree Boosting System" (KDD 2016).
+"""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from homeostat.errors import LearningError
+from homeostat.graph.plan import Link, Single
+from homeostat.learning.learner import Fitted
+from homeostat.learning.learners.trees import forest_of, tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from homeostat.graph.plan import Floats, Node
+    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest
+    from homeostat.learning.learners.trees import Tree
+
+flavour: Flavour = "tree"
+defaults: Params = MappingProxyType(
+    {"max_leaves": 31, "learning_rate": 0.08, "min_child_weight": 5.0, "colsample_bynode": 0.9, "lambda": 1.0}
+)
+
+MOST_ROUNDS, PATIENCE, UNTOLD_ROUNDS = 600, 40, 100
+"""Rounds at most; rounds without a better validation error after which boosting stops; rounds of a fit that is told none."""
+_METRICS: Mapping[str, str] = MappingProxyType(
+    {"mae": "mae", "rmse": "rmse", "auc": "auc", "average_precision": "aucpr", "log_loss": "logloss"}
+)
+_LINKS: Mapping[str, Any] = MappingProxyType({"regression": "identity", "binary": "sigmoid", "multiclass": "softmax"})
+
+
+def space(trial: Suggest) -> Params:
+    """The size of trees, the speed of learning, and three brakes."""
+    return {
+        "max_leaves": trial.suggest_int("max_leaves", 8, 255, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 50.0, log=True),
+        "colsample_bynode": trial.suggest_float("colsample_bynode", 0.4, 1.0),
+        "lambda": trial.suggest_float("lambda", 1e-3, 30.0, log=True),
+    }
+
+
+def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None) -> Fitted:
+    """Boost. With ``valid`` until its error stops falling, at most ``MOST_ROUNDS``; without, for ``params["rounds"]``.
+
+    Raises:
+        LearningError: HS310, XGBoost is not installed.
+    """
+    xgboost = _library()
+    searched = {name: value for name, value in params.items() if name != "rounds"}
+    settings = {
+        "tree_method": "hist",
+        "grow_policy": "lossguide",
+        "max_depth": 0,
+        "nthread": 1,
+        "seed": seed,
+        **_objective(goal),
+        **searched,
+    }
+    train = _matrix(xgboost, rows, goal)
+    if valid is None:
+        rounds = int(params.get("rounds", UNTOLD_ROUNDS))
+        booster = xgboost.train(settings, train, num_boost_round=rounds)
+    else:
+        judged = [(_matrix(xgboost, valid, goal), "valid")]
+        booster = xgboost.train(settings, train, MOST_ROUNDS, evals=judged, early_stopping_rounds=PATIENCE, verbose_eval=False)
+        rounds = booster.best_iteration + 1
+
+    def predict(features: Floats) -> Floats:
+        scores = np.asarray(booster.predict(xgboost.DMatrix(features), iteration_range=(0, rounds)), dtype=np.float64)
+        if goal.task == "binary":
+            return np.column_stack([1.0 - scores, scores])
+        return scores.reshape(len(features), -1)
+
+    return Fitted(_nodes(booster[:rounds], goal), predict, {**params, "rounds": int(rounds)}, single=True)
+
+
+def _library() -> Any:
+    try:
+        import xgboost
+    except ImportError as missing:
+        raise LearningError(
+            "HS310", "XGBoost is not installed", place="learning.learners", next_step="pip install 'homeostat[xgboost]', or take it out"
+        ) from missing
+    return xgboost
+
+
+def _objective(goal: Goal) -> dict[str, Any]:
+    if goal.task == "regression":
+        absolute = goal.metric.name == "mae"
+        return {"objective": "reg:absoluteerror" if absolute else "reg:squarederror", "eval_metric": _METRICS.get(goal.metric.name, "rmse")}
+    if goal.task == "binary":
+        return {"objective": "binary:logistic", "eval_metric": _METRICS.get(goal.metric.name, "logloss")}
+    return {"objective": "multi:softprob", "num_class": len(goal.classes), "eval_metric": "mlogloss"}
+
+
+def _matrix(xgboost: Any, rows: Rows, goal: Goal) -> Any:
+    rows = rows.known() if goal.classes else rows
+    return xgboost.DMatrix(rows.features, label=rows.target, weight=rows.weights)
+
+
+def _nodes(booster: Any, goal: Goal) -> tuple[Node, ...]:
+    """The model file's trees behind features of float32, and the link.
+
+    A row goes left where its float32 value is less than the split's: at most the float32 number before that.
+    """
+    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    width = len(goal.classes) if goal.task == "multiclass" else 1
+    narrow = Single("features of float32", goal.source)
+    model = learner["gradient_booster"]["model"]
+    trees = [_tree(tree, output) for tree, output in zip(model["trees"], model["tree_info"], strict=True)]
+    forest = forest_of(trees, "raw score", narrow.out, _base(learner["learner_model_param"]["base_score"], goal, width))
+    return narrow, forest, Link("score", forest.out, _LINKS[goal.task])
+
+
+def _tree(tree: Mapping[str, Any], output: int) -> Tree:
+    if any(tree["split_type"]):
+        raise ValueError("got a split of categories, which a plan has no node for")
+    conditions = np.asarray(tree["split_conditions"], dtype=np.float32)  # of a leaf: what it adds
+    before = np.nextafter(conditions, np.float32(-np.inf))
+    return tree_of(tree["left_children"], tree["right_children"], tree["split_indices"], before, tree["default_left"], conditions, output)
+
+
+def _base(said: str, goal: Goal, width: int) -> Floats:
+    """What the trees are added to: the model file has it on the scale of answers, for two classes as a probability."""
+    told = np.asarray(json.loads(said), dtype=np.float32).astype(np.float64).reshape(-1)
+    values = np.full(width, told[0]) if len(told) == 1 else told
+    return np.log(values / (1.0 - values)) if goal.task == "binary" else values
