@@ -128,7 +128,7 @@ def _tree(tree: Mapping[str, Any], output: int) -> Tree:
         raise ValueError("got a split of categories, which a plan has no node for")
     conditions = np.asarray(tree["split_conditions"], dtype=np.float32)  # of a leaf: what it adds
     before = np.nextafter(conditions, np.float32(-np.inf))
-    return tree_of(tree["left_children"], tree["right_children"], tree["split_indices"], before, tree["default_left"], conditions, output)
+    return tree_of((tree["left_children"], tree["right_children"]), tree["split_indices"], before, tree["default_left"], conditions, output)
 
 
 def _base(said: str, goal: Goal, width: int) -> Floats:
