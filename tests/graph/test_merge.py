@@ -15,7 +15,7 @@ from homeostat.core import sections
 from homeostat.core.records import Split
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import run
-from homeostat.graph.merge import joined_inputs, members_of, reweighted, weighted_sum
+from homeostat.graph.merge import averaged, joined_inputs, members_of, reweighted, weighted_sum
 from homeostat.graph.plan import Constant, Input, Linear, Link, Lookup, Numbers, Plan
 from homeostat.learning.search import Candidate, Stages, search
 from homeostat.preparation.decide import decide
@@ -118,3 +118,24 @@ def test_blocks_of_one_name_in_two_members_stay_apart() -> None:
 
     whole = weighted_sum({"one": plan(2.0), "two": plan(1.0, "exp")}, {"one": 1.0, "two": -1.0}, "y")
     np.testing.assert_array_equal(run(whole, np.array([[0.0], [3.0]]), np.zeros((2, 0), dtype=np.int64)), [[-1.0], [6.0 - np.exp(3.0)]])
+
+
+def test_the_mean_of_models_that_share_their_preparation_prepares_once(run_onnx: RunOnnx) -> None:
+    trees = [learned("bought", "binary", name, FRAME[:180]) for name in ("lightgbm", "extra_trees", "random_forest")]
+    linear = learned("bought", "binary", "linear", FRAME[:180])
+    plans = {f"{at} {member.learner}": member.plan for at, member in enumerate([*trees, linear])}
+    whole = averaged(plans, dict(zip(plans, (1.0, 2.0, 0.5, 0.5), strict=True)))
+    shared = len(trees[0].plan.nodes) - 2  # all but trees and link
+    assert len(whole.nodes) < sum(len(plan.nodes) for plan in plans.values()) - 2 * shared + 3
+    wanted = sum(
+        w * run(plan, *decode_frame(plan.inputs, FRAME)) for w, plan in zip((0.25, 0.5, 0.125, 0.125), plans.values(), strict=True)
+    )
+    decoded = decode_frame(whole.inputs, FRAME)
+    np.testing.assert_allclose(run(whole, *decoded), wanted, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(run_onnx(whole, *decoded)["score"], wanted, rtol=1e-9, atol=1e-12)
+    assert (whole.task, whole.classes) == ("binary", ("no", "yes"))
+
+
+def test_only_models_of_one_thing_have_a_mean(members: dict[str, Candidate]) -> None:
+    with pytest.raises(ValueError, match="one target"):
+        averaged({name: member.plan for name, member in members.items()}, dict.fromkeys(members, 1.0))

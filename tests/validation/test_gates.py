@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from homeostat.core.sections import Guardrail, Objective, Problem, Scale, Success
-from homeostat.validation.gates import PARITY_LIMIT, Evidence, compile_gates
+from homeostat.validation.gates import Evidence, compile_gates
 
 WHY = {"statement": "s", "objective": "o", "decision": "d", "business_metric": "b"}
 
@@ -13,7 +13,7 @@ WHY = {"statement": "s", "objective": "o", "decision": "d", "business_metric": "
 def test_a_short_charter_still_has_the_gates_that_always_hold() -> None:
     assert [(g.name, g.limit) for g in compile_gates(Success(metric="mae", baseline="none"))] == [
         ("champion", 0.0),
-        ("parity", PARITY_LIMIT),
+        ("parity", None),
         ("contract", None),
     ]
 
@@ -43,7 +43,7 @@ def test_every_clause_becomes_a_gate() -> None:
         "size_mb": (10, "success.size_mb"),
         "memory_mb": (200, "success.memory_mb"),
         "capacity": (2, "problem.scale.requests_per_second"),
-        "parity": (PARITY_LIMIT, "always"),
+        "parity": (None, "always"),
         "contract": (None, "always"),
     }
 

@@ -136,6 +136,7 @@ def _summed(charter: Charter, split: Split, members: Mapping[str, Candidate]) ->
         trials=(),
         oracle=summed,
         members=dict(members),
+        single=any(member.single for member in members.values()),
     )
 
 

@@ -30,7 +30,13 @@ def pack_candidate(project: Project, found: Candidate, split: Split, run: Fact, 
         "bundle": project.blobs.put(packed),
         "size_mb": round(len(packed) / 1e6, 4),
         **asdict(measure_footprint(bundle, split.validation)),
-        "parity": {"rows": parity.rows, "max_difference": parity.max_difference, "flips": parity.flips, "passed": parity.passed},
+        "parity": {
+            "rows": parity.rows,
+            "max_difference": parity.max_difference,
+            "flips": parity.flips,
+            "tolerance": parity.tolerance,
+            "passed": parity.passed,
+        },
         "profile": _reference_profile(project, found, learning, bundle, split),
     }
 
@@ -39,7 +45,7 @@ def _bundle(project: Project, found: Candidate, split: Split, run: Fact) -> tupl
     import polars as pl
 
     from homeostat.serving.bundle import build
-    from homeostat.serving.parity import parity, stress_frame
+    from homeostat.serving.parity import SINGLE_TOLERANCE, TOLERANCE, parity, stress_frame
 
     charter = project.charter
     used = {source.name for source in found.plan.inputs}
@@ -58,7 +64,7 @@ def _bundle(project: Project, found: Candidate, split: Split, run: Fact) -> tupl
     sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
     rows = pl.concat([sample, stress_frame(sample, found.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
     bundle = build(found.plan, name=charter.name, sample=split.validation, ignored=ignored, facts=facts, created=run.at.isoformat())
-    report = parity(bundle, rows, found.oracle(rows))
+    report = parity(bundle, rows, found.oracle(rows), SINGLE_TOLERANCE if found.single else TOLERANCE)
     return bundle.with_parity(report), report
 
 

@@ -87,6 +87,7 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         capacity_per_second=float(candidate.body["capacity_per_second"]),
         parity_difference=float(parity["max_difference"]),
         parity_flips=int(parity["flips"]),
+        parity_limit=float(parity["tolerance"]),
         inputs=_fields(project, str(candidate.body["bundle"])),
         champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
         block=int(evaluation.body["block"]),

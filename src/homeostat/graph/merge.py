@@ -1,12 +1,13 @@
 """Several plans in one: their inputs joined, their nodes side by side, and their scores as the columns of one block.
 
-Each plan keeps its own nodes, so a merged plan gives each row what the single plans give it, bit by bit.
+Each plan keeps its meaning, so a merged plan gives each row what the single plans give it, bit by bit. What two plans do alike to the
+same columns, such as a preparation they share, is done once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,15 +31,36 @@ def weighted_sum(plans: Mapping[str, Plan], weights: Mapping[str, float], target
     Raises:
         ValueError: two plans read one column as values of different kinds, or a plan is of several classes.
     """
-    inputs = joined_inputs([plan.inputs for plan in plans.values()])
-    nodes: list[Node] = []
+    joined = _Joined(joined_inputs([plan.inputs for plan in plans.values()]))
+    picked = []
     for name, plan in plans.items():
         if plan.task == "multiclass":
             raise ValueError(f"the scores of {name} are one per class; a sum needs one number per row")
-        nodes += _moved(plan, f"{name}: ", inputs)
-        nodes.append(Pick(f"{name}: member", f"{name}: {plan.out}", (len(plan.classes[1:]),)))
-    nodes.append(Concat(MEMBERS, tuple(f"{name}: member" for name in plans)))
-    return Plan("regression", target, inputs, (*nodes, _sum([weights[name] for name in plans])))
+        picked.append(joined.add(Pick(f"{name}: member", joined.take(plan, name), (len(plan.classes[1:]),))))
+    nodes = (*joined.nodes, Concat(MEMBERS, tuple(picked)), _sum([weights[name] for name in plans]))
+    return Plan("regression", target, joined.inputs, nodes)
+
+
+def averaged(plans: Mapping[str, Plan], weights: Mapping[str, float]) -> Plan:
+    """A plan whose scores are the weighted mean of the plans', which are about the same target and classes.
+
+    Args:
+        plans: by a name that each one's blocks are called after.
+        weights: one for each of these names; they are made to sum to 1.
+
+    Raises:
+        ValueError: two plans read one column as values of different kinds, or are about different things.
+    """
+    first = next(iter(plans.values()))
+    if any((plan.task, plan.target, plan.classes) != (first.task, first.target, first.classes) for plan in plans.values()):
+        raise ValueError("only plans of one target and the same classes have a mean")
+    joined = _Joined(joined_inputs([plan.inputs for plan in plans.values()]))
+    blocks = tuple(joined.take(plan, name) for name, plan in plans.items())
+    shares = np.array([weights[name] for name in plans], dtype=np.float64)
+    width = len(first.classes) or 1
+    matrix = np.vstack([share * np.eye(width) for share in shares / shares.sum()])
+    nodes = (*joined.nodes, Concat(MEMBERS, blocks), Linear(SCORE, MEMBERS, matrix, np.zeros(width)))
+    return Plan(first.task, first.target, joined.inputs, nodes, first.classes)
 
 
 def reweighted(plan: Plan, weights: Sequence[float]) -> Plan:
@@ -105,10 +127,47 @@ def _rows(own: Sequence[str], joined: Sequence[str]) -> Ints:
     return np.array([0, *(codes.get(word, never) for word in joined), never], dtype=np.int64)
 
 
-def _moved(plan: Plan, prefix: str, joined: Sequence[Input]) -> list[Node]:
-    """The plan's nodes with their blocks renamed, reading the joined inputs."""
-    places = _places_of(plan.inputs, joined)
-    return [_renamed(_placed(node, places), prefix) for node in plan.nodes]
+@dataclass(slots=True)
+class _Joined:
+    """The nodes of several plans over the same inputs, each different one once."""
+
+    inputs: tuple[Input, ...]
+    nodes: list[Node] = field(default_factory=list)
+    known: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def take(self, plan: Plan, name: str) -> str:
+        """Add a plan's nodes, reading the joined inputs; returns the block that holds its scores."""
+        places = _places_of(plan.inputs, self.inputs)
+        blocks = {"terms": "terms"}
+        if any(getattr(node, "source", None) == "numbers" for node in plan.nodes):  # the decoder's own block, or one of that name
+            blocks["numbers"] = self.add(Numbers(f"{name}: all numbers", places.numbers))
+        for node in plan.nodes:
+            here = _reading(_placed(node, places), blocks)
+            blocks[node.out] = self.add(replace(here, out=f"{name}: {node.out}"))
+        return blocks[plan.out]
+
+    def add(self, node: Node) -> str:
+        """Add a node unless one that does the same is there; returns the block that holds what it gives."""
+        same = (type(node).__name__, *(_content(getattr(node, each.name)) for each in fields(node) if each.name != "out"))
+        if same not in self.known:
+            self.known[same] = node.out
+            self.nodes.append(node)
+        return self.known[same]
+
+
+def _reading(node: Node, blocks: Mapping[str, str]) -> Node:
+    """The node with the blocks it reads called as they are in the joined plan."""
+    changes: dict[str, Any] = {}
+    if isinstance(node, Concat):
+        changes["sources"] = tuple(blocks[each] for each in node.sources)
+    elif (source := getattr(node, "source", None)) is not None:
+        changes["source"] = blocks[source]
+    return replace(node, **changes)
+
+
+def _content(value: Any) -> Any:
+    """A field's value as something that can be compared: arrays by type, shape and bytes."""
+    return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
 
 
 def _placed(node: Node, places: _Places) -> Node:
@@ -119,13 +178,3 @@ def _placed(node: Node, places: _Places) -> Node:
     if isinstance(node, Pick) and node.source == "terms":
         return replace(node, columns=tuple(places.terms[column] for column in node.columns))
     return node
-
-
-def _renamed(node: Node, prefix: str) -> Node:
-    changes: dict[str, Any] = {"out": prefix + node.out}
-    source = getattr(node, "source", None)
-    if source is not None and source != "terms":
-        changes["source"] = prefix + source
-    if isinstance(node, Concat):
-        changes["sources"] = tuple(prefix + each for each in node.sources)
-    return replace(node, **changes)

@@ -43,6 +43,7 @@ class Candidate:
         trials: all trials in the order they ran.
         oracle: frame to scores (n, k) by the library's own predict behind the preparation.
         members: by objective, what this one is the weighted sum of; empty for a single model.
+        single: whether a library computes in float32 inside.
     """
 
     plan: Plan
@@ -54,6 +55,7 @@ class Candidate:
     trials: tuple[Trial, ...]
     oracle: Callable[[pl.DataFrame], Floats]
     members: Mapping[str, Candidate] = field(default_factory=dict)
+    single: bool = False
 
 
 def search(  # noqa: PLR0913 - what a search is given beside its rows and section is said by keyword
@@ -110,7 +112,17 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     if refit:
         model = bench.fit(split.development, choice)
     plan = _plan(task, goal, model)
-    return Candidate(plan, best.learner, best.window.label(), best.params, best.value, judged, tuple(board.trials), model.predict)
+    return Candidate(
+        plan,
+        best.learner,
+        best.window.label(),
+        best.params,
+        best.value,
+        judged,
+        tuple(board.trials),
+        model.predict,
+        single=model.fitted.single,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Input
     from homeostat.serving.bundle import Bundle
 
-TOLERANCE = 1e-7
+TOLERANCE, SINGLE_TOLERANCE = 1e-7, 1e-6
+"""The largest difference allowed: from libraries that compute in float64, and from those that compute in float32 inside."""
 STRESS_ROWS = 16
 
 
@@ -38,16 +39,16 @@ class ParityReport:
         return self.rows > 0 and self.flips == 0 and self.max_difference <= self.tolerance
 
 
-def parity(bundle: Bundle, frame: pl.DataFrame, oracle_scores: Floats) -> ParityReport:
+def parity(bundle: Bundle, frame: pl.DataFrame, oracle_scores: Floats, tolerance: float = TOLERANCE) -> ParityReport:
     """Compare the graph's scores and decisions on a frame with the oracle's scores (n, k) of the same rows.
 
     Scores of another shape, or NaN on one side only, differ by the largest float there is (so that the report stays JSON).
     """
     scores, decisions = Predictor(bundle).decide_frame(frame)
     if scores.shape != oracle_scores.shape:
-        return ParityReport(frame.height, sys.float_info.max, frame.height)
+        return ParityReport(frame.height, sys.float_info.max, frame.height, tolerance)
     flips = int(np.count_nonzero(decisions != decide(bundle.manifest, oracle_scores)))
-    return ParityReport(frame.height, largest_difference(scores, oracle_scores), flips)
+    return ParityReport(frame.height, largest_difference(scores, oracle_scores), flips, tolerance)
 
 
 def largest_difference(got: Floats, wanted: Floats) -> float:

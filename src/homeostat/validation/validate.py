@@ -190,11 +190,12 @@ def _at_most(gate: Gate, value: float | None, told: str, unit: str, what: str) -
 
 def _parity(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
     difference, flips = evidence.parity_difference, evidence.parity_flips
-    if difference is None or flips is None or not math.isfinite(difference) or gate.limit is None:
+    if difference is None or flips is None or not math.isfinite(difference):
         return _result(gate, False, None, "the bundle was not compared with the library's own prediction")
-    told = f"the bundle differs from the library's own prediction by at most {difference:.2g} ({gate.limit:.2g} allowed)"
+    told = f"the bundle differs from the library's own prediction by at most {difference:.2g} ({evidence.parity_limit:.2g} allowed)"
     detail = f"{told} and decides {flips} rows differently"
-    return _result(gate, flips == 0 and 0 <= difference <= gate.limit, difference, detail)
+    passed = flips == 0 and 0 <= difference <= evidence.parity_limit
+    return _result(gate, passed, difference, detail, evidence.parity_limit)
 
 
 def _contract(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:

@@ -18,10 +18,13 @@ class Budget(Section):
     trials: int | None = Field(default=None, gt=0)
 
 
+LearnerName = Literal["naive", "linear", "lightgbm", "xgboost", "random_forest", "extra_trees"]
+
+
 class Learning(Section):
     """Stage 5: what is tried, and for how long."""
 
-    learners: tuple[Literal["naive", "linear", "lightgbm"], ...] = Field(default=("naive", "linear", "lightgbm"), min_length=1)
+    learners: tuple[LearnerName, ...] = Field(default=("naive", "linear", "lightgbm"), min_length=1)
     budget: Budget = Budget()
     seed: int = 0
     windows: tuple[Window, ...] = Field(
