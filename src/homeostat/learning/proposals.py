@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def first_round(learners: tuple[str, ...], windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None) -> Iterator[Choice]:
-    """Naive once; then, window by window, the params of ``start`` (moved into the space) and each learner's defaults."""
+    """Naive once; then, window by window, the params of ``start`` (moved into the space) and each learner's defaults.
+
+    Of an ensemble each member is such a start.
+    """
     if "naive" in learners:
         yield Choice("naive", windows[0], LEARNERS["naive"].defaults)
-    champion = str(start["learner"]) if start and start.get("learner") in learners else ""
-    known = clipped(LEARNERS[champion], start.get("params", {})) if start and champion else {}
+    every = start.get("params", {}).get("members", [start]) if start else []
+    known = [(str(each["learner"]), each.get("params", {})) for each in every if each.get("learner") in learners]
+    tried = dict.fromkeys((name, tuple(clipped(LEARNERS[name], params).items())) for name, params in known if LEARNERS[name].defaults)
+    tried |= dict.fromkeys((name, tuple(LEARNERS[name].defaults.items())) for name in learners if LEARNERS[name].defaults)
     for window in windows:
-        if known:
-            yield Choice(champion, window, known)
-        for name in learners:
-            defaults = LEARNERS[name].defaults
-            if defaults and not (name == champion and dict(known) == dict(defaults)):
-                yield Choice(name, window, defaults)
+        yield from (Choice(name, window, dict(params)) for name, params in tried)
 
 
 def clipped(learner: Learner, params: Mapping[str, Any]) -> Params:
@@ -55,7 +55,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asks:
     """Asks an Optuna trial, under names that differ between learners: ``linear.penalty``."""
 
     trial: Any
@@ -68,8 +68,18 @@ class _Asked:
         return float(self.trial.suggest_float(f"{self.learner}.{name}", low, high, log=log))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A choice to try, and the study's own trial that waits for its value; None for a choice there is nothing to learn from."""
+
+    choice: Choice
+    trial: Any = None
+
+
 class Proposer:
     """A study in memory that learns from every result; equal seeds and results give equal proposals.
+
+    Several choices may be open at once: what is open counts as tried, so that none is proposed twice.
 
     Args:
         learners: names; those without a space are never proposed.
@@ -84,36 +94,34 @@ class Proposer:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._learners = [name for name in learners if LEARNERS[name].defaults]
         self._windows = {window.label(): window for window in windows}
-        sampler = optuna.samplers.TPESampler(seed=seed)
+        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = optuna.create_study(direction="maximize" if maximise else "minimize", sampler=sampler)
-        self._open: Any = None
 
     @property
     def has_space(self) -> bool:
         """Whether there is anything to propose."""
         return bool(self._learners)
 
-    def announce(self, choice: Choice) -> None:
-        """Say that this choice of the first round is tried next, so that ``tell`` can tell what it came to."""
-        self._open = None
-        if choice.learner in self._learners:
-            named = {f"{choice.learner}.{name}": value for name, value in choice.params.items()}
-            self._study.enqueue_trial({"learner": choice.learner, "window": choice.window.label(), **named})
-            self.propose()
+    def announce(self, choice: Choice) -> Asked:
+        """Say that this choice of the first round is tried next."""
+        if choice.learner not in self._learners:
+            return Asked(choice)
+        named = {f"{choice.learner}.{name}": value for name, value in choice.params.items()}
+        self._study.enqueue_trial({"learner": choice.learner, "window": choice.window.label(), **named})
+        return Asked(choice, self.propose().trial)
 
-    def propose(self) -> Choice:
+    def propose(self) -> Asked:
         """The choice to try next."""
-        self._open = self._study.ask()
-        learner = self._open.suggest_categorical("learner", self._learners)
-        window = self._open.suggest_categorical("window", list(self._windows))
-        return Choice(learner, self._windows[window], LEARNERS[learner].space(_Asked(self._open, learner)))
+        trial = self._study.ask()
+        learner = trial.suggest_categorical("learner", self._learners)
+        window = trial.suggest_categorical("window", list(self._windows))
+        return Asked(Choice(learner, self._windows[window], LEARNERS[learner].space(_Asks(trial, learner))), trial)
 
-    def tell(self, value: float | None) -> None:
-        """What the choice announced or proposed last came to; None when it failed."""
+    def tell(self, asked: Asked, value: float | None) -> None:
+        """What a choice came to; None when it failed."""
         from optuna.trial import TrialState
 
-        if self._open is not None and value is not None:
-            self._study.tell(self._open, value)
-        elif self._open is not None:
-            self._study.tell(self._open, state=TrialState.FAIL)
-        self._open = None
+        if asked.trial is not None and value is not None:
+            self._study.tell(asked.trial, value)
+        elif asked.trial is not None:
+            self._study.tell(asked.trial, state=TrialState.FAIL)

@@ -1,32 +1,58 @@
 """The search: which learner, on which training window, with which params, comes closest to the goal on the validation rows.
 
 A first round tries the champion's params, if given, and every learner's defaults on every window; then a sampler proposes,
-knowing all results so far, until the budget is spent. The winner is fitted again on train and validation together.
+knowing all results so far, until the budget is spent. The winner, or the ensemble of those that together do better, is fitted again
+on train and validation together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
 
 from homeostat.core.targets import classes_of
 from homeostat.errors import LearningError
+from homeostat.graph.merge import averaged
 from homeostat.graph.plan import Floats, Plan
+from homeostat.learning.ensemble import ensemble
 from homeostat.learning.learner import Goal, Params
-from homeostat.learning.proposals import Proposer, first_round
+from homeostat.learning.proposals import Asked, Proposer, first_round
 from homeostat.learning.trials import Bench, Choice, Model, Outcome, Stages
-from homeostat.stats.metrics import Metric, better
 
 if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core import sections
     from homeostat.core.records import Split, Trial
+    from homeostat.stats.metrics import Metric
 
-__all__ = ["Candidate", "Stages", "search"]
+__all__ = ["Candidate", "Memo", "Stages", "Together", "search"]
 
 Progress = Callable[[str, float | None], None]
+_T = TypeVar("_T")
+Together = Callable[[Sequence[Callable[[], _T]]], list[_T]]
+"""Runs calls at once and gives their results in the order of the calls."""
+MEMBERS = 12
+"""Trials an ensemble chooses from: the best of each learner, then the best of all."""
+
+
+class Memo(Protocol):
+    """Remembers finished trials, so that a search that was cut off goes on where it was: equal choices are not fitted twice."""
+
+    def recall(self, number: int, choice: Choice) -> Outcome | None:
+        """What the trial of this number came to, if it was this choice and has finished."""
+
+    def keep(self, choice: Choice, outcome: Outcome) -> None:
+        """Keep a finished trial."""
+
+
+def one_by_one(calls: Sequence[Callable[[], _T]]) -> list[_T]:
+    """The calls in order, one after the other."""
+    return [call() for call in calls]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,24 +95,29 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     start: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     refit: bool = True,
+    together: Together[Outcome] = one_by_one,
+    memo: Memo | None = None,
 ) -> Candidate:
     """The best candidate within the budget; the naive learner wins only when nothing beats it.
 
     A budget of seconds is measured by ``clock``: once it is spent no trial starts, except that every learner is tried once, so
     that a slow first import or learner never decides which kind of model wins. A budget of trials counts all trials, but the
     first round is always finished. With neither, the first round is all. Without a budget of seconds the same arguments give the
-    same plan and trial values. Without a time column only windows of kind ``all`` compete.
+    same plan and trial values, whatever runs the trials, and whatever was remembered. Without a time column only windows of kind
+    ``all`` compete.
 
     Args:
         split: train and validation, or folds of both; the holdout is not looked at.
         task: names the target.
-        section: learners, windows, budget and seed.
+        section: learners, windows, budget, how many trials are open at once, whether an ensemble may win, and the seed.
         metric: the best value on the validation rows wins, the earlier trial when equal.
         stages: fits preparations and selects windows.
         clock: seconds that only go forward.
         start: the champion's ``{"learner": ..., "params": {...}}``, tried first on every window.
-        progress: told after each trial what was found, and the share of the budget that is spent.
-        refit: False leaves the model that the winning params give on train, for honest scores on the validation rows.
+        progress: told after each batch of trials what was found, and the share of the budget that is spent.
+        refit: False leaves the model that the winning params give on train, for honest scores on the validation rows; no ensemble.
+        together: runs the trials of a batch.
+        memo: remembers trials.
 
     Raises:
         LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons.
@@ -97,46 +128,99 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
     board = _Board(metric, section.budget, clock, clock(), progress)
     proposer = Proposer(section.learners, windows, section.seed, maximise=metric.greater_is_better)
-    for choice in first_round(section.learners, windows, start):
+    try_all = partial(_tried, bench, board, together, memo)
+    for batch in _batches(first_round(section.learners, windows, start), section.at_once):
         if board.spent and board.tried >= set(section.learners):
             break
-        proposer.announce(choice)
-        proposer.tell(board.add(choice, bench.run(len(board.trials), choice)))
-    while proposer.has_space and board.has_room:
-        choice = proposer.propose()
-        proposer.tell(board.add(choice, bench.run(len(board.trials), choice)))
+        try_all(proposer, [proposer.announce(choice) for choice in batch])
+    while proposer.has_space and (room := board.room):
+        try_all(proposer, [proposer.propose() for _ in range(min(room, section.at_once))])
     best = board.winner()
-    choice = Choice(best.learner, best.window, best.params)
-    model = best.model or bench.fit(split.train, choice)
+    picked = board.picked(bench, section.seed, in_order=task.time is not None) if refit and section.ensemble else {}
+    if picked:
+        return _ensemble(bench, task, board, picked)
+    model = best.model or bench.fit(split.train, best.choice)
     judged = model.predict(split.validation)
     if refit:
-        model = bench.fit(split.development, choice)
+        model = bench.fit(split.development, best.choice)
+    name, window, params = best.choice.learner, best.choice.window.label(), best.choice.params
     plan = _plan(task, goal, model)
+    return Candidate(plan, name, window, params, best.value, judged, tuple(board.trials), model.predict, single=model.fitted.single)
+
+
+def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:
+    batch: list[Choice] = []
+    for choice in choices:
+        batch.append(choice)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _tried(bench: Bench, board: _Board, together: Together[Outcome], memo: Memo | None, proposer: Proposer, batch: list[Asked]) -> None:
+    """Run a batch of trials and tell what came of them, in the order in which they were proposed."""
+    first = len(board.trials)
+
+    def run(number: int, choice: Choice) -> Outcome:
+        known = memo.recall(number, choice) if memo else None
+        if known is not None:
+            return known
+        outcome = bench.run(number, choice)
+        if memo:
+            memo.keep(choice, outcome)
+        return outcome
+
+    outcomes = together([partial(run, first + at, asked.choice) for at, asked in enumerate(batch)])
+    for asked, outcome in zip(batch, outcomes, strict=True):
+        board.add(asked.choice, outcome)
+        proposer.tell(asked, outcome.trial.value)
+    board.report()
+
+
+def _ensemble(bench: Bench, task: sections.Task, board: _Board, picked: Mapping[int, float]) -> Candidate:
+    """The members fitted again on all rows, as one plan; their weights are those that were chosen on rows they had not learned from."""
+    split, goal = bench.split, bench.goal
+    members = [(board.kept[number], weight) for number, weight in picked.items()]
+    weights = {f"{at} {each.choice.learner}": weight for at, (each, weight) in enumerate(members, start=1)}
+    models = {name: bench.fit(split.development, each.choice) for name, (each, _) in zip(weights, members, strict=True)}
+    judges = [each.model or bench.fit(split.train, each.choice) for each, _ in members]
+
+    def mean(scores: Sequence[Floats]) -> Floats:
+        return np.asarray(sum(weight * each for weight, each in zip(weights.values(), scores, strict=True)))
+
+    scored = mean([each.scores for each, _ in members])
+    told = [
+        {"learner": each.choice.learner, "window": each.choice.window.label(), "params": dict(each.choice.params), "weight": weight}
+        for each, weight in members
+    ]
     return Candidate(
-        plan,
-        best.learner,
-        best.window.label(),
-        best.params,
-        best.value,
-        judged,
-        tuple(board.trials),
-        model.predict,
-        single=model.fitted.single,
+        plan=averaged({name: _plan(task, goal, model) for name, model in models.items()}, weights),
+        learner="ensemble of " + ", ".join(dict.fromkeys(each.choice.learner for each, _ in members)),
+        window=" + ".join(dict.fromkeys(each.choice.window.label() for each, _ in members)),
+        params={"members": told},
+        value=goal.metric.score(bench.judged(), scored),
+        judged=mean([judge.predict(split.validation) for judge in judges]),
+        trials=tuple(board.trials),
+        oracle=lambda frame: mean([model.predict(frame) for model in models.values()]),
+        single=any(model.fitted.single for model in models.values()),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Best:
-    learner: str
-    window: sections.Window
-    params: Params
+class _Good:
+    """A trial that may win or be a member: its choice with the params it found, its value and its scores of the judged rows."""
+
+    choice: Choice
     value: float
+    scores: Floats
     model: Model | None
 
 
 @dataclass(slots=True)
 class _Board:
-    """The leaderboard so far and what is left of the budget; of the models only the best is kept."""
+    """The leaderboard so far and what is left of the budget; of models and scores those that may be of use are kept, by trial number."""
 
     metric: Metric
     budget: sections.Budget
@@ -144,7 +228,7 @@ class _Board:
     started: float
     progress: Progress | None
     trials: list[Trial] = field(default_factory=list)
-    best: _Best | None = None
+    kept: dict[int, _Good] = field(default_factory=dict)
 
     @property
     def tried(self) -> set[str]:
@@ -157,38 +241,55 @@ class _Board:
         return self.budget.seconds is not None and self.clock() - self.started >= self.budget.seconds
 
     @property
-    def has_room(self) -> bool:
-        """Whether the budget allows a trial beyond the first round."""
-        if self.budget.seconds is None and self.budget.trials is None:
-            return False
-        return not self.spent and (self.budget.trials is None or len(self.trials) < self.budget.trials)
+    def room(self) -> int:
+        """How many trials beyond the first round the budget allows now."""
+        if (self.budget.seconds is None and self.budget.trials is None) or self.spent:
+            return 0
+        return len(self.trials) + 1 if self.budget.trials is None else max(0, self.budget.trials - len(self.trials))
 
-    def add(self, choice: Choice, outcome: Outcome) -> float | None:
-        """Take in a trial; return its value."""
-        trial, model = outcome.trial, outcome.model
+    def add(self, choice: Choice, outcome: Outcome) -> None:
+        """Take in a trial."""
+        trial = outcome.trial
         self.trials.append(trial)
-        if trial.value is not None and (self.best is None or better(self.metric, trial.value, self.best.value)):
-            self.best = _Best(choice.learner, choice.window, dict(trial.params), trial.value, model)
-        self._report()
-        return trial.value
+        if trial.value is None or outcome.scores is None:
+            return
+        self.kept[trial.number] = _Good(
+            Choice(choice.learner, choice.window, dict(trial.params)), trial.value, outcome.scores, outcome.model
+        )
+        ranked = self._ranked()
+        first = {self.kept[number].choice.learner: number for number in reversed(ranked)}.values()
+        useful = list(dict.fromkeys([*first, *ranked]))[:MEMBERS]
+        self.kept = {number: self.kept[number] for number in sorted({*useful, ranked[0]})}
 
-    def winner(self) -> _Best:
+    def _ranked(self) -> list[int]:
+        """The kept trials, best first, the earlier first when equal."""
+        sign = -1.0 if self.metric.greater_is_better else 1.0
+        return sorted(self.kept, key=lambda number: (sign * self.kept[number].value, number))
+
+    def winner(self) -> _Good:
         """The best trial.
 
         Raises:
             LearningError: HS303, there is none.
         """
-        if self.best is None:
-            reasons = "; ".join(dict.fromkeys(f"{t.learner} on {t.window}: {t.reason}" for t in self.trials))
-            raise LearningError(
-                "HS303",
-                f"all {len(self.trials)} trials failed ({reasons})",
-                place="learning",
-                next_step="look at the reasons, or allow other learners, windows or more rows",
-            )
-        return self.best
+        if self.kept:
+            return self.kept[self._ranked()[0]]
+        reasons = "; ".join(dict.fromkeys(f"{t.learner} on {t.window}: {t.reason}" for t in self.trials))
+        raise LearningError(
+            "HS303",
+            f"all {len(self.trials)} trials failed ({reasons})",
+            place="learning",
+            next_step="look at the reasons, or allow other learners, windows or more rows",
+        )
 
-    def _report(self) -> None:
+    def picked(self, bench: Bench, seed: int, *, in_order: bool) -> dict[int, float]:
+        """The members of an ensemble that pays, with their weights; none when the winner alone does as well."""
+        numbers = self._ranked()
+        weights = ensemble([self.kept[number].scores for number in numbers], bench.judged(), self.metric, seed, in_order=in_order)
+        return {} if weights is None else {number: float(w) for number, w in zip(numbers, weights, strict=True) if w > 0}
+
+    def report(self) -> None:
+        """Tell how far the search is."""
         if self.progress is None:
             return
         shares = []
@@ -197,8 +298,9 @@ class _Board:
         if self.budget.trials is not None:
             shares.append(len(self.trials) / self.budget.trials)
         found = "no result yet"
-        if self.best is not None:
-            found = f"best {self.metric.name} {self.best.value:.5g} ({self.best.learner}, {self.best.window.label()})"
+        if self.kept:
+            best = self.winner()
+            found = f"best {self.metric.name} {best.value:.5g} ({best.choice.learner}, {best.choice.window.label()})"
         self.progress(f"{len(self.trials)} trials, {found}", min(1.0, max(shares)) if shares else None)
 
 

@@ -6,6 +6,7 @@ A failing trial is a record, not a crash.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -75,9 +76,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A trial, and the model it fitted; none when it failed, or fitted one per fold."""
+    """A trial, its scores (n, k) of the judged rows, round after round, and the model it fitted; none when it fitted one per fold.
+
+    A failed trial has neither.
+    """
 
     trial: Trial
+    scores: Floats | None = None
     model: Model | None = None
 
 
@@ -92,6 +97,7 @@ class Bench:
     seed: int
     clock: Callable[[], float]
     kept: dict[tuple[str, Flavour, int], tuple[Prepared, Rows]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, number: int, choice: Choice) -> Outcome:
         """Fit on the window of the train rows and score on the validation rows; with folds on each, and the mean is the score.
@@ -102,10 +108,12 @@ class Bench:
         started = self.clock()
         value, reason, params = None, "", choice.params
         model: Model | None = None
+        scores: Floats | None = None
         try:
             tries = [self._try(choice, at) for at in range(self.split.rounds)]
-            params = agreed([model.fitted.params for model, _ in tries])
-            value = math.fsum(score for _, score in tries) / len(tries)
+            params = agreed([model.fitted.params for model, _, _ in tries])
+            value = math.fsum(score for _, score, _ in tries) / len(tries)
+            scores = np.vstack([judged for _, _, judged in tries])
             model = tries[0][0] if len(tries) == 1 else None
         except HomeostatError as error:
             if error.code != "HS302":
@@ -124,12 +132,17 @@ class Bench:
             self.clock() - started,
             " ".join(reason.split())[:LONGEST_REASON],
         )
-        return Outcome(trial, model if value is not None else None)
+        return Outcome(trial, scores, model) if value is not None else Outcome(trial)
 
-    def _try(self, choice: Choice, at: int) -> tuple[Model, float]:
+    def _try(self, choice: Choice, at: int) -> tuple[Model, float, Floats]:
         prepared, valid = self._prepared(choice, at)
         model = Model(prepared.preparation, self._fitted(choice, prepared, valid))
-        return model, self.goal.metric.score(valid.target, model.fitted.predict(valid.features))
+        scores = model.fitted.predict(valid.features)
+        return model, self.goal.metric.score(valid.target, scores), scores
+
+    def judged(self) -> Floats:
+        """The targets (n,) of the judged rows, round after round: what ``Outcome.scores`` is about."""
+        return np.concatenate([encode_target(self.split.round(at)[1][self.target], self.goal.classes) for at in range(self.split.rounds)])
 
     def fit(self, frame: pl.DataFrame, choice: Choice) -> Model:
         """Fit on the window of a frame, without judging: the same params on other rows."""
@@ -147,12 +160,13 @@ class Bench:
     def _prepared(self, choice: Choice, at: int) -> tuple[Prepared, Rows]:
         flavour = LEARNERS[choice.learner].flavour
         key = (choice.window.label(), flavour, at)
-        if key not in self.kept:
-            train, judged = self.split.round(at)
-            prepared = self._prepare(train, choice.window, flavour)
-            y = encode_target(judged[self.target], self.goal.classes)
-            self.kept[key] = (prepared, Rows(features_of(prepared.preparation, judged), y))
-        return self.kept[key]
+        with self.lock:  # trials that run at once wait for what they share instead of preparing it twice
+            if key not in self.kept:
+                train, judged = self.split.round(at)
+                prepared = self._prepare(train, choice.window, flavour)
+                y = encode_target(judged[self.target], self.goal.classes)
+                self.kept[key] = (prepared, Rows(features_of(prepared.preparation, judged), y))
+            return self.kept[key]
 
     def _prepare(self, frame: pl.DataFrame, window: sections.Window, flavour: Flavour) -> Prepared:
         selected, weights = self.stages.select_window(frame, window)

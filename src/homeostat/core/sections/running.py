@@ -26,6 +26,8 @@ class Learning(Section):
 
     learners: tuple[LearnerName, ...] = Field(default=("naive", "linear", "lightgbm"), min_length=1)
     budget: Budget = Budget()
+    at_once: int = Field(default=2, ge=1, le=64, description="trials that run at the same time; a part of what the search comes to")
+    ensemble: bool = Field(default=True, description="whether several trials may be averaged into one model, where that pays")
     seed: int = 0
     windows: tuple[Window, ...] = Field(
         default=(Window(),), min_length=1, description="training windows that compete on the validation rows"
