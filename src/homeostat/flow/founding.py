@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import DataError, ProjectError
 from homeostat.flow.project import CHARTER_FILE, resolved
 
@@ -113,7 +114,7 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
-        raise DataError("HS208", message, place=section.source, next_step="name one of them") from error
+        raise DataError("HS208", message, place=without_secrets(section.source), next_step="name one of them") from error
     return section, frame
 
 

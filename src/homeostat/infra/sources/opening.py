@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.errors import DataError
-from homeostat.infra.sources.address import scheme_of, shown_address
+from homeostat.infra.sources.address import refuse_misplaced_secrets, scheme_of, shown_address
 from homeostat.infra.sources.bucket import Bucket
 from homeostat.infra.sources.files import Files
 from homeostat.infra.sources.postgres import Postgres
@@ -49,8 +49,10 @@ def open_source(
             bytes, and the text of lines that cannot be parsed is not kept.
 
     Raises:
-        DataError: HS219, an address of no kind that can be read; HS215, a database without a table or query, or with both.
+        DataError: HS219, an address of no kind that can be read, or with a secret in a wrong place; HS215, a database without a table or
+            query, or with both.
     """
+    refuse_misplaced_secrets(section.source)
     scheme, patience = scheme_of(section.source), Patience(retries, sleep)
     if not scheme:
         return Files(section, root, transform, patience)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from homeostat.core.addresses import without_secrets
 from homeostat.core.casts import dtype_of, read_as
 from homeostat.errors import DataError
 from homeostat.infra.formats.reads import check_names
@@ -38,7 +39,7 @@ class Sqlite:
     def __init__(self, section: Source, root: Path) -> None:
         self._section = section
         self._path = root / section.source.removeprefix("sqlite:///")
-        self._place = section.source
+        self._place = without_secrets(section.source)
         self._watermark = _quoted(section.watermark) if section.watermark else ""
         self._day = f"date({self._watermark}, '+0 days')"  # with a modifier it is a day of the calendar, without one it need not be
         kept = f"{self._day} >= '0001-01-01' AND {self._day} < '9999-12-31'"
