@@ -13,6 +13,7 @@ import polars as pl
 
 from homeostat.charter.load import load_charter, parse_charter
 from homeostat.core import sections
+from homeostat.core.records import Score
 from homeostat.errors import CharterError, HomeostatError
 from homeostat.evaluation.evaluate import Decided, evaluate
 from homeostat.flow.baseline import baseline_scores
@@ -65,6 +66,14 @@ def verdict(success: dict[str, Any], problem: dict[str, Any] | None = None) -> A
 
 def gate(before: dict[str, Any], after: dict[str, Any]) -> Callable[[], Outcomes]:
     return lambda: (verdict(before), verdict(after))
+
+
+def objective(**limit: float) -> Any:
+    """The gate of one of several objectives, whose error was 20 on the holdout."""
+    one = sections.Objective.model_validate({"name": "size", "target": "y", "metric": "mae" if "at_most" in limit else "r2", **limit})
+    scores = [Score(name, value, value - 1, value + 1, 400, objective="size") for name, value in (("mae", 20.0), ("r2", 0.8))]
+    found = judge(replace(EVIDENCE, segment_scores=scores), sections.Success(metric="mae"), objectives=[one])
+    return [(each.gate, each.passed) for each in found.results if each.gate.startswith("objective")]
 
 
 # Scores and decisions
@@ -192,6 +201,8 @@ CASES = {
     "problem.mode": lambda: (verdict({}), verdict({}, {"mode": "batch"})),
     "problem.scale.requests_per_second": lambda: (verdict({}), verdict({}, {"scale": {"requests_per_second": 901}})),
     "problem.scale.peak_requests_per_second": lambda: (verdict({}), verdict({}, {"scale": {"peak_requests_per_second": 901}})),
+    "objectives[].at_least": lambda: (objective(at_least=0.7), objective(at_least=0.9)),
+    "objectives[].at_most": lambda: (objective(at_most=25.0), objective(at_most=15.0)),
     "value.currency": said_otherwise("currency"),
     **{f"value.payoff.{outcome}.fixed": fixed(outcome) for outcome in PAYOFF},
     **{f"value.payoff.{outcome}.per_amount": per_amount(outcome) for outcome in PAYOFF},

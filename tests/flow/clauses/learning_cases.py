@@ -14,7 +14,9 @@ import yaml
 
 from homeostat.charter.effective import effective_task
 from homeostat.charter.load import load_charter
+from homeostat.core.objectives import with_combined
 from homeostat.flow.baseline import lookback_s
+from homeostat.flow.develop import develop
 from homeostat.flow.preparing import stages_of, training_window
 from homeostat.flow.project import Project, open_project
 from homeostat.learning.search import Candidate, search
@@ -123,6 +125,29 @@ def answers(charter: Charter) -> Any:
     return plan.task, plan.classes, found(charter).oracle(ROWS[:5]).shape[1]
 
 
+SEVERAL: list[dict[str, Any]] = [
+    {"name": "size", "target": "y", "metric": "mae", "weight": 3.0},
+    {"name": "chance", "target": "came", "type": "binary", "positive": "yes", "metric": "log_loss", "weight": -2.0},
+]
+
+
+def summed(charter: Charter) -> Any:
+    """The models of several objectives, each with its classes and value, what they read, and what their sum says."""
+    task = effective_task(charter)
+    cut = split(with_combined(ROWS, charter.task.target, charter.objectives), charter.task, charter.preparation)
+    sums = develop(charter, charter.learning, cut, decide(cut.train, task, charter.preparation))
+    members = {name: (member.plan.classes, round(member.value, 9)) for name, member in sums.members.items()}
+    read = sorted({each.name for member in sums.members.values() for each in member.plan.inputs})
+    return members, read, np.asarray(sums.oracle(ROWS)[:9, 0]).round(9).tolist()
+
+
+def objective(at: int, clause: str, value: Any, **also: Any) -> Callable[[], Outcomes]:
+    """With a clause of one of several objectives set otherwise, and what must be changed with it."""
+    changed = [each | ({clause: value, **also} if place == at else {}) for place, each in enumerate(SEVERAL)]
+    weighted = {"task.target": "worth", "task.leave_out": [], "learning.budget": {"seconds": None, "trials": 4}}
+    return both(summed, *(weighted | {"objectives": each} for each in (SEVERAL, changed)))
+
+
 def joined(charter: Charter) -> Any:
     """How many served rows the first three labels are those of."""
     from homeostat.monitoring.join import join_labels
@@ -215,6 +240,12 @@ CASES = {
     "task.entity": both(joined, {"task.entity": ["t"]}, {"task.entity": ["t", "hr"]}),
     "task.label_delay": both(lookback_s, {"success.baseline": SEASON}, {"success.baseline": SEASON, "task.label_delay": "8d"}),
     "task.leave_out": both(inputs, {}, {"task.leave_out": ["came", "code"]}),
+    "objectives[].name": objective(0, "name", "amount"),
+    "objectives[].target": objective(0, "target", "old"),
+    "objectives[].type": objective(1, "type", "regression", target="code", positive=None, metric="mae"),
+    "objectives[].positive": objective(1, "positive", "no"),
+    "objectives[].metric": objective(0, "metric", "rmse"),
+    "objectives[].weight": objective(1, "weight", 5.0),
     "privacy.never_use": both(inputs, {}, {"privacy.never_use": ["code"]}),
     "labelling.rules[].name": weak(rules_told, {}, {"rules": [RULES[0] | {"name": "loud"}, RULES[1]]}),
     "labelling.rules[].when": weak(weakly_labelled, {}, {"rules": [RULES[0] | {"when": "x > 1.5"}, RULES[1]]}),
