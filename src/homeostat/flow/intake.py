@@ -40,6 +40,11 @@ class Intake:
         """Where the rows come from, without the secrets in it: what facts may say."""
         return without_secrets(self.section.source)
 
+    @property
+    def reading(self) -> dict[str, object]:
+        """The clauses by which text becomes values: what was read by others is read again."""
+        return self.section.model_dump(mode="json", include={"delimiter", "decimal", "encoding", "null_values"})
+
 
 def intakes(project: Project) -> list[Intake]:
     """The project's tables, the main one last: what it refers to is there before it.
