@@ -177,8 +177,8 @@ def test_of_a_joined_table(web: Web, tmp_path: Path, nothing_told: Look) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        f"data: {{source: 'postgresql://ann:{SECRET}@host/shop', tabel: orders}}",
-        f"data: {{sorce: 'postgresql://ann:{SECRET}@host/shop'}}",
+        f"data: {{source: 'postgresql://ann:{SECRET}@host/shop', relation: orders}}",
+        f"data: {{origin: 'postgresql://ann:{SECRET}@host/shop'}}",
         f"data: ['postgresql://ann:{SECRET}@host/shop']",
         f"data: 'postgresql://ann:{SECRET}@host/shop'",
         f"data: {{source: postgresql://ann:{SECRET}@host/shop: x}}",
