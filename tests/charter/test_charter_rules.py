@@ -458,6 +458,14 @@ def test_the_functions_of_sql() -> None:
     assert expression_problem("age > 60 AND job <> 'student'", ("y",)) == ""
     for other_rows in ("row_number() over (order by a)", "count(*)", "x - avg(x)", "lag(x) over (order by t)", "row_number() over ()"):
         assert "other rows" in expression_problem(other_rows), other_rows
+    for clock in ("t < NOW()", "t < now ( )", "t < CURRENT_DATE", "current_timestamp > t", "t < localtime"):
+        assert "reads the clock" in expression_problem(clock), clock
+    for other in ("x > ANY(SELECT 1)", "x = (SELECT 1)"):
+        assert "other rows" in expression_problem(other), other
+    for broken in ("x > INTERVAL '1 foo'", "x > 1; DROP TABLE t", "", "\0", "columns('*') > 1", " > x".join("x" * 3000), "(" * 3000):
+        assert expression_problem(broken), broken[:20]
+    for named in ('"current_date" > 1', "x = 'now()'", "x > 1 -- now()", "now > 3", "today > 1"):
+        assert expression_problem(named) == "", named
     for fine in ("0.9 * x", "upper(x) like 'Agg%'", "x in (1, 2)", "CASE WHEN a > 2 THEN 'Len' ELSE b END", "'yes'", "coalesce(a, 0)"):
         assert expression_problem(fine) == "", fine
     assert columns_of("not sql at all (") == ()
