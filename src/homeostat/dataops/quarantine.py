@@ -71,9 +71,9 @@ def unpacked(quarantined: pl.DataFrame) -> pl.DataFrame:
 
     rows = [json.loads(text) for text in quarantined["_row"].to_list()]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    fields = {name: pl.Series(name, [_text(row.get(name)) for row in rows], dtype=pl.String) for name in names}
+    fields = [pl.Series(name, [_text(row.get(name)) for row in rows], dtype=pl.String) for name in names]
     about = quarantined.select("_table", "_source", "_line", pl.col("_rules").list.join(" ").alias("_rules"), "_reasons")
-    return about.with_columns(**fields)
+    return about.with_columns(fields)
 
 
 def _text(value: object) -> str | None:

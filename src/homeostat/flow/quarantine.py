@@ -9,7 +9,6 @@ from homeostat.core.ids import digest
 from homeostat.errors import DataError
 from homeostat.flow.intake import delivered
 from homeostat.flow.privacy import shield_frame
-from homeostat.flow.reading import read_texts
 from homeostat.flow.writing import write_rows
 
 if TYPE_CHECKING:
@@ -88,11 +87,13 @@ def replay(project: Project, path: Path, progress: Progress | None = None) -> Re
     in once however often the file is replayed.
 
     Raises:
-        DataError: HS221, the file names rows that are not in quarantine, or one row twice; nothing of it is used.
+        DataError: HS201 and up, the file cannot be read; HS221, it names rows that are not in quarantine, or one row twice; nothing of it
+            is used.
     """
     from homeostat.flow.ingest import ingest
+    from homeostat.infra.label_files import read_texts
 
-    frame = read_texts(path).drop("_rules", "_reasons", strict=False)
+    frame = read_texts(path).drop("_rules", "_reasons", "_given", strict=False)
     given = _checked(project, frame, path.name)
     before = quarantined(project).select(KEYS)
     for (table, source), rows in given.group_by("_table", "_source", maintain_order=True):
@@ -124,7 +125,20 @@ def _checked(project: Project, frame: pl.DataFrame, name: str) -> pl.DataFrame:
     if doubled.height:
         first = doubled.row(0, named=True)
         raise DataError("HS221", f"{first['_source']} line {first['_line']} comes twice", place=name, next_step="keep one of the two")
-    return given
+    return _empty_as_it_was(project, given)
+
+
+def _empty_as_it_was(project: Project, given: pl.DataFrame) -> pl.DataFrame:
+    """An empty cell stands for null and for the empty text: where the row had the one or the other before, it still has."""
+    import polars as pl
+
+    from homeostat.dataops.quarantine import unpacked
+
+    before = given.select(KEYS).join(unpacked(quarantined(project)), on=KEYS, how="left", maintain_order="left")
+    shared = [name for name in given.columns if name in before.columns and name not in ABOUT]
+    return given.with_columns(
+        pl.when(pl.col(name).is_null() & (before[name] == "")).then(pl.lit("")).otherwise(name).alias(name) for name in shared
+    )
 
 
 def _record(project: Project, table: str, source: str, rows: pl.DataFrame) -> Fact:

@@ -85,22 +85,3 @@ def read_source(project: Project, section: sections.Source, progress: Progress |
             progress.update(f"read {name}")
         frames.append(stored(read.frame) if stored else read.frame)
     return pl.concat(frames, how="diagonal_relaxed")
-
-
-def read_texts(path: Path) -> pl.DataFrame:
-    """The rows of a CSV file with every field as the text it is, or of a Parquet file as they are; an empty field is null.
-
-    Raises:
-        DataError: HS201, HS205, HS209: the file cannot be read.
-    """
-    import polars as pl
-
-    from homeostat.infra.sources import sniff
-
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=False, separator=sniff(path), encoding="utf8")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError("HS201", f"cannot be read as CSV or Parquet: {reason}", place=path.name) from error
