@@ -469,3 +469,37 @@ def test_the_functions_of_sql() -> None:
     for fine in ("0.9 * x", "upper(x) like 'Agg%'", "x in (1, 2)", "CASE WHEN a > 2 THEN 'Len' ELSE b END", "'yes'", "coalesce(a, 0)"):
         assert expression_problem(fine) == "", fine
     assert columns_of("not sql at all (") == ()
+
+
+PRIVATE_CASES = [
+    (BINARY, {"problem.mode": "edge", "success.size_mb": 5, "privacy.pseudonymise": ["a"]}, "HS117", "privacy.pseudonymise[0]", "device"),
+    (
+        BINARY,
+        {"privacy.pseudonymise": ["a"], "success.baseline": {"kind": "rule", "rule": "a > 1"}},
+        "HS117",
+        "privacy.pseudonymise[0]",
+        "hash",
+    ),
+    (
+        BINARY,
+        {"privacy.never_store": ["a"], "success.baseline": {"kind": "rule", "rule": "a > 1"}},
+        "HS117",
+        "privacy.never_store[0]",
+        "gone",
+    ),
+    (BINARY, {"data.curated_contract": "c.yaml"}, "HS118", "data.curated_contract", "without data.joins"),
+]
+
+
+@pytest.mark.parametrize(("base", "changes", "code", "place", "says"), PRIVATE_CASES)
+def test_what_could_not_be_kept_later_is_refused_now(
+    base: dict[str, Any], changes: dict[str, Any], code: str, place: str, says: str
+) -> None:
+    found = wrong(base, changes)
+    assert [(one[0], one[1]) for one in found] == [(code, place)], found
+    assert says in found[0][2]
+
+
+@pytest.mark.parametrize("where", ["task.leave_out", "privacy.never_use"])
+def test_a_pseudonym_that_is_no_input_needs_no_key_on_the_device(where: str) -> None:
+    assert not wrong(BINARY, {"problem.mode": "edge", "success.size_mb": 5, "privacy.pseudonymise": ["a"], where: ["a"]})
