@@ -68,8 +68,10 @@ def unbroken(name: str, given: SourceRead) -> pl.DataFrame:
     return given.frame
 
 
-def read_source(project: Project, section: sections.Source, progress: Progress | None = None) -> pl.DataFrame:
-    """All rows of a source as it is now, with ``_source`` and ``_line``; the project's folder is not written to.
+def read_source(project: Project, section: sections.Source, progress: Progress | None = None) -> SourceRead:
+    """All rows of a source as it is now, with ``_source`` and ``_line``, and the lines that are none; the project is not written to.
+
+    ``progress`` is told what is read, and what a person may want to know of it.
 
     Raises:
         DataError: a part cannot be read.
@@ -78,10 +80,14 @@ def read_source(project: Project, section: sections.Source, progress: Progress |
     import polars as pl
 
     from homeostat.flow.privacy import stored_as
+    from homeostat.infra.sources import SourceRead
 
-    stored, frames = stored_as(project), []
+    stored, frames, broken = stored_as(project), [], []
     for name, read in source_reads(section, project.root, retries=project.charter.data.retries):
         if progress:
             progress.update(f"read {name}")
+            for note in read.notes:
+                progress.update(f"{name}: {note}")
         frames.append(stored(read.frame) if stored else read.frame)
-    return pl.concat(frames, how="diagonal_relaxed")
+        broken.append(read.broken)
+    return SourceRead(pl.concat(frames, how="diagonal_relaxed"), pl.concat(broken))
