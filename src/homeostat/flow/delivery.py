@@ -213,7 +213,7 @@ def _record(project: Project, batches: _Batches, tally: Tally, key: str, *, refu
     body: dict[str, object] = {
         "table": intake.table,
         "path": part.name,
-        "source": intake.address,
+        "source": intake.origin,
         "contract": intake.contract_sha256,
         "agreed": agreed,
         "fingerprint": part.fingerprint,

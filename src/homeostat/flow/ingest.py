@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from homeostat.charter.data_rules import is_database
+from homeostat.core.ids import digest
 from homeostat.core.records import SourceFile
 from homeostat.errors import InputError, Unreachable
 from homeostat.flow.datasets import name_dataset
 from homeostat.flow.delivery import deliver
-from homeostat.flow.intake import MAIN, Intake, delivered, intakes, is_transformed, loaded, repairs_of
+from homeostat.flow.intake import MAIN, Intake, accepted, delivered, intakes, is_transformed, loaded, repairs_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,6 +79,7 @@ def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetim
             transform=stored_main(project) if intake.table == MAIN and not is_transformed(project) else stored_as(project),
         )
         fresh, taken.there = _wanted(project, intake, source)
+        _tell_gone(project, intake, [name for name in _known(project, intake) if name not in taken.there and source.asked(name)], progress)
     except (InputError, Unreachable) as error:
         taken.problems.append(error)
     for part in fresh:
@@ -102,9 +105,18 @@ def _before(project: Project, intake: Intake, path: str) -> str:
 
 
 def _known(project: Project, intake: Intake) -> dict[str, str]:
-    """The parts in the table, with the fingerprints they were taken in by; those that were left behind are not known."""
+    """The parts in the table, with the fingerprints they were taken in by.
+
+    Not known are those that were left behind, and those of another table, query or slicing of a database: what they hold is another thing,
+    whatever they are called.
+    """
     left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"].get(intake.table, ())}
-    return {path: str(fact.body["fingerprint"]) for path, fact in delivered(project, intake.table).items() if path not in left}
+    same = {intake.origin} if is_database(intake.section.source) else None
+    return {
+        path: str(fact.body["fingerprint"])
+        for path, fact in delivered(project, intake.table).items()
+        if path not in left and (same is None or fact.body["source"] in same)
+    }
 
 
 def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part], set[str]]:
@@ -115,6 +127,22 @@ def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part
     files = [SourceFile(part.name, part.fingerprint, part.bytes or 0, 0) for part in there.values()]
     plan = plan_extraction(files, [SourceFile(path, mark, 0, 0) for path, mark in _known(project, intake).items()])
     return [there[file.path] for file in plan.files], set(there)
+
+
+def _tell_gone(project: Project, intake: Intake, names: list[str], progress: Progress | None) -> None:
+    """Parts that the source was asked for and does not have any more: their rows stay, and that is on record."""
+    kept = {path: fact for path, fact in accepted(project, intake.table).items() if path in names and fact.body["source"] == intake.origin}
+    if not kept:
+        return
+    rows = sum(int(fact.body["good"]) for fact in kept.values())
+    some = ", ".join(list(kept)[:5]) + (f" and {len(kept) - 5} more" if len(kept) > 5 else "")
+    detail = f"{some}: not in the source any more; the {rows} rows taken in from there stay"
+    body: dict[str, object] = {"table": intake.table, "parts": list(kept), "rows": rows, "detail": detail}
+    project.record(
+        "absence", digest([intake.table, sorted(fact.id for fact in kept.values())]), body, causes=tuple(fact.id for fact in kept.values())
+    )
+    if progress:
+        progress.note(detail)
 
 
 def _judged_otherwise(project: Project, intake: Intake, done: set[str]) -> list[tuple[Part, RawFile]]:

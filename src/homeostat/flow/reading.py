@@ -87,7 +87,7 @@ def read_source(project: Project, section: sections.Source, progress: Progress |
         if progress:
             progress.update(f"read {name}")
             for note in read.notes:
-                progress.update(f"{name}: {note}")
+                progress.note(f"{name}: {note}")
         frames.append(stored(read.frame) if stored else read.frame)
         broken.append(read.broken)
     return SourceRead(pl.concat(frames, how="diagonal_relaxed"), pl.concat(broken))

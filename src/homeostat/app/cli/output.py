@@ -105,6 +105,12 @@ class StderrProgress:
         elif done is None or done >= 1.0:
             click.echo(text, err=True)
 
+    def note(self, message: str) -> None:
+        """Say something on a line of its own."""
+        self.close()
+        self.last = ""
+        click.echo(message, err=True)
+
     def close(self) -> None:
         """Leave the live line clean."""
         if self.live and self.last:
