@@ -198,3 +198,22 @@ def test_a_damaged_file_is_refused_whole(folder: Path, damage: Callable[[str], s
         with pytest.raises(DataError, match=says):
             replay(project, folder / "out.csv")
         assert quarantined(project).height == 3
+
+
+def test_rejected_rows_are_kept_whole_and_no_replay_brings_them_in(folder: Path) -> None:
+    contract = json.loads((folder / "contract.yaml").read_text())
+    contract["schema"][0]["properties"][1]["customProperties"] = [{"property": "severity", "value": {"range": "reject"}}]
+    (folder / "contract.yaml").write_text(json.dumps(contract))
+    with open_project(folder) as project:
+        before = ingest(project)
+        kept = {row["_line"]: row for row in quarantined(project).to_dicts()}
+        assert {line: row["_final"] for line, row in kept.items()} == {3: True, 4: False, 5: False}
+        assert (kept[3]["_rules"], kept[3]["_reasons"]) == (["x.range"], "x: got 99, allowed: at most 10")
+        assert [float(value) if name != "code" else value for name, value in json.loads(kept[3]["_row"]).items()] == ["008", 99, 2]
+        assert {one["rule"]: one["final"] for one in overview(project)} == {"x.range": 1, "y.type": 0, "line": 0}
+        export(project, folder / "out.csv")
+        (folder / "out.csv").write_text((folder / "out.csv").read_text().replace("99", "9").replace("three", "3"))
+        done = replay(project, folder / "out.csv")
+        assert (done.given, done.taken_in, done.still_bad, done.rejected) == (3, 1, 1, 1)
+        assert done.dataset.body["rows"] == before.body["rows"] + 1
+        assert sorted(quarantined(project)["_line"]) == [3, 5]
