@@ -117,7 +117,9 @@ def private_columns_stay_usable(task: Task, success: Success, privacy: Privacy) 
 
 def private_columns_stay_out_of_baselines(success: Success, privacy: Privacy) -> Found:
     """A rule is computed on columns in clear."""
-    read = columns_of(success.baseline.rule or "")
+    if success.baseline.rule is None:
+        return
+    read = columns_of(success.baseline.rule)
     for clause, why in (("never_store", "it would be gone before it is needed"), ("pseudonymise", "a hash of it says nothing")):
         yield from _used(privacy, clause, {"success.baseline.rule": read}, why)
 
