@@ -41,6 +41,7 @@ def sourced(project: Project, progress: Progress | None = None) -> tuple[pl.Data
     """
     from homeostat.charter.columns import check_columns
     from homeostat.charter.feasibility import LeftOut
+    from homeostat.core.objectives import with_combined
     from homeostat.flow.curate import second_check, transformed
     from homeostat.flow.intake import MAIN, checked, intakes, is_transformed
     from homeostat.flow.reading import read_source
@@ -53,12 +54,13 @@ def sourced(project: Project, progress: Progress | None = None) -> tuple[pl.Data
         rows = frames[intake.table] = checked(project, intake, read.frame, frames)
         given = read.frame.height + read.broken.height
         left_out = LeftOut(given - rows.height, given)  # the main table comes last
-    rows = frames.pop(MAIN)
+    rows, charter = frames.pop(MAIN), project.charter
     if is_transformed(project):
         made, _ = transformed(project, rows, frames)
-        return second_check(project, made, frames).good, left_out
-    check_columns(project.charter, rows.columns, place=without_secrets(project.charter.data.source))
-    return rows, left_out
+        rows = second_check(project, made, frames).good
+    else:
+        check_columns(charter, rows.columns, place=without_secrets(charter.data.source))
+    return with_combined(rows, charter.task.target, charter.objectives), left_out
 
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None, left_out: LeftOut | None = None) -> Feasibility:

@@ -47,14 +47,16 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     """
     import polars as pl
 
+    from homeostat.core.objectives import with_combined
     from homeostat.flow.datasets import read_dataset
     from homeostat.flow.labelling import labels_version, with_labels
     from homeostat.monitoring.windows import moments
     from homeostat.preparation.labelling import LABEL
 
     version = labels_version(project) if labels == NOW else labels
-    frame, _ = with_labels(project, dataset, read_dataset(project, dataset), version)
     task = project.charter.task
+    known = with_combined(read_dataset(project, dataset), task.target, project.charter.objectives)
+    frame, _ = with_labels(project, dataset, known, version)
     labelled = frame.filter(pl.col(LABEL).is_not_null())
     quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
     kept = labelled
