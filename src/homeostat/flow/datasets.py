@@ -112,9 +112,9 @@ def _left(project: Project, table: str, there: set[str] | None) -> list[str]:
     """Parts that came from another source clause and are no part of the source that is named now."""
     if there is None:
         return []
-    address = next(intake.address for intake in intakes(project) if intake.table == table)
+    origin = next(intake.origin for intake in intakes(project) if intake.table == table)
     facts = accepted(project, table)
-    return sorted(path for path, fact in facts.items() if path not in there and fact.body["source"] != address)
+    return sorted(path for path, fact in facts.items() if path not in there and fact.body["source"] != origin)
 
 
 def _leave(project: Project, table: str, paths: list[str], key: str) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core import sections
+    from homeostat.infra.sources import SourceRead
 
 CONTRACT_FILE = "contract.yaml"
 SQLITE = "sqlite:///"
@@ -30,6 +31,7 @@ class Founded:
     task: str
     metric: str
     leave_out: list[str]
+    notes: list[str]
 
 
 def found(root: Path, origin: sections.Source, target: str, name: str | None) -> Founded:
@@ -54,7 +56,7 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
     for existing in (CHARTER_FILE, CONTRACT_FILE):
         if (root / existing).exists():
             raise ProjectError("HS607", f"{existing} is there already", place=str(root), next_step="remove it first, or use another folder")
-    section, frame = _read(_absolute(origin), root)
+    section, frame, notes = _read(_absolute(origin), root)
     section = section.model_copy(update={"source": _written(section.source, root)})
     text = infer_charter(frame, target, section, name or _name_of(root), contract=CONTRACT_FILE)
     charter = parse_charter(text, CHARTER_FILE)
@@ -67,7 +69,7 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
         raise ProjectError(
             "HS602", f"cannot be written: {error.strerror}", place=str(root), next_step="make the folder writable"
         ) from error
-    return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out))
+    return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out), notes)
 
 
 def _absolute(origin: sections.Source) -> sections.Source:
@@ -94,8 +96,8 @@ def _written(address: str, root: Path) -> str:
     return without_password(address)
 
 
-def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.DataFrame]:
-    """All rows, and the source with what was found out about its files."""
+def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.DataFrame, list[str]]:
+    """All rows, the source with what was found out about its files, and what a person may want to know of them."""
     import polars as pl
 
     from homeostat.flow.reading import source_reads, unbroken
@@ -104,22 +106,23 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
     if is_local(section.source):
         first = list_files(root, section)[0]
         section = section.model_copy(update={"delimiter": section.delimiter or sniff(first, section.encoding)})
-    frames = [unbroken(name, given).drop("_source", "_line") for name, given in source_reads(section, root)]
+    reads = list(source_reads(section, root))
     if section.delimiter not in {None, ","}:
         other = section.model_copy(update={"decimal": ","})
-        others = [unbroken(name, given).drop("_source", "_line") for name, given in source_reads(other, root)]
-        if _numbers(others) > _numbers(frames):
-            section, frames = other, others
+        others = list(source_reads(other, root))
+        if _numbers(others) > _numbers(reads):
+            section, reads = other, others
+    frames = [unbroken(name, given).drop("_source", "_line") for name, given in reads]
     try:
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
         raise DataError("HS208", message, place=without_secrets(section.source), next_step="name one of them") from error
-    return section, frame
+    return section, frame, [f"{name}: {note}" for name, given in reads for note in given.notes]
 
 
-def _numbers(frames: list[pl.DataFrame]) -> int:
-    return sum(dtype.is_numeric() for frame in frames for dtype in frame.dtypes)
+def _numbers(reads: list[tuple[str, SourceRead]]) -> int:
+    return sum(dtype.is_numeric() for _, read in reads for dtype in read.frame.dtypes)
 
 
 def _name_of(root: Path) -> str:

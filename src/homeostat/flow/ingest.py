@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from homeostat.charter.data_rules import is_database
+from homeostat.core.ids import digest
 from homeostat.core.records import SourceFile
 from homeostat.errors import InputError, Unreachable
 from homeostat.flow.datasets import name_dataset
 from homeostat.flow.delivery import deliver
-from homeostat.flow.intake import MAIN, Intake, delivered, intakes, is_transformed, loaded, repairs_of
+from homeostat.flow.intake import MAIN, Intake, accepted, delivered, intakes, is_transformed, loaded, repairs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +81,7 @@ def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetim
             transform=stored_main(project) if intake.table == MAIN and not is_transformed(project) else stored_as(project),
         )
         fresh, taken.there = _wanted(project, intake, source)
+        _tell_gone(project, intake, [name for name in _known(project, intake) if name not in taken.there and source.asked(name)], progress)
     except (InputError, Unreachable) as error:
         taken.problems.append(error)
     for part in fresh:
@@ -104,9 +107,15 @@ def _before(project: Project, intake: Intake, path: str) -> str:
 
 
 def _known(project: Project, intake: Intake) -> dict[str, str]:
-    """The parts in the table, with the fingerprints they were taken in by; those left behind, or read otherwise, are not known."""
+    """The parts in the table, with the fingerprints they were taken in by.
+
+    Not known are those that were left behind or read by other clauses, and those of another table, query or slicing of a database: what
+    they hold is another thing, whatever they are called.
+    """
     left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"].get(intake.table, ())}
     there = {path: fact for path, fact in delivered(project, intake.table).items() if path not in left}
+    if is_database(intake.section.source):
+        there = {path: fact for path, fact in there.items() if fact.body["source"] == intake.origin}
     return {path: str(fact.body["fingerprint"]) for path, fact in there.items() if fact.body["reading"] == intake.reading}
 
 
@@ -120,6 +129,22 @@ def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part
     return [there[file.path] for file in plan.files], set(there)
 
 
+def _tell_gone(project: Project, intake: Intake, names: list[str], progress: Progress | None) -> None:
+    """Parts that the source was asked for and does not have any more: their rows stay, and that is on record."""
+    kept = {path: fact for path, fact in accepted(project, intake.table).items() if path in names and fact.body["source"] == intake.origin}
+    if not kept:
+        return
+    rows = sum(int(fact.body["good"]) for fact in kept.values())
+    some = ", ".join(list(kept)[:5]) + (f" and {len(kept) - 5} more" if len(kept) > 5 else "")
+    detail = f"{some}: not in the source any more; the {rows} rows taken in from there stay"
+    body: dict[str, object] = {"table": intake.table, "parts": list(kept), "rows": rows, "detail": detail}
+    project.record(
+        "absence", digest([intake.table, sorted(fact.id for fact in kept.values())]), body, causes=tuple(fact.id for fact in kept.values())
+    )
+    if progress:
+        progress.note(detail)
+
+
 def _judged_otherwise(project: Project, intake: Intake, done: set[str], there: set[str] | None) -> list[tuple[Part, RawFile]]:
     """Parts in the raw zone that would come out otherwise now; none of those that another source clause brought and this one does not."""
     from homeostat.infra.sources import Part
@@ -127,7 +152,7 @@ def _judged_otherwise(project: Project, intake: Intake, done: set[str], there: s
     found = []
     for path, fact in delivered(project, intake.table).items():
         body = fact.body
-        ours = body["source"] == intake.address or path in (there or ())
+        ours = body["source"] == intake.origin or path in (there or ())
         if path not in done and ours and _otherwise(project, intake, path, body):
             part = Part(path, str(body["fingerprint"]), int(body["bytes"]), None)
             found.append((part, project.raw.get(str(body["sha256"]))))

@@ -57,6 +57,10 @@ class HttpDocument:
         fingerprint = "; ".join([*marks, f"size={size}"]) if marks else self._patience.ask(self._content_digest, self._name)
         return [Part(self._name, fingerprint, int(size) if size and size.isdigit() else None)]
 
+    def asked(self, name: str) -> bool:
+        """Every part is asked for each time."""
+        return True
+
     def fetch(self, part: Part, zone: RawZone) -> RawFile:
         """Copy the document; a copy that breaks off is begun anew."""
 
