@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.casts import dtype_of
+from homeostat.core.quoting import quoted
 from homeostat.core.records import Breach
 from homeostat.dataops.flags import Flag
 from homeostat.errors import DataError
@@ -271,11 +272,6 @@ def _judged(rule: QueryRule, connection: Any) -> Breach | None:
     if rule.limits.hold(float(value)):
         return None
     return Breach(rule.name, rule.severity, f"{rule.name}: got {value}, allowed: {words}", float(value), words)
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def cannot_run(rule: str, sql: str, error: Exception) -> DataError:
