@@ -6,8 +6,8 @@ from __future__ import annotations
 def quoted(name: str) -> str:
     """The name of a column or table in SQL, whatever it holds.
 
-    >>> quoted('a "b"')
-    '"a ""b"""'
+    >>> print(quoted('order "x" no'))
+    "order ""x"" no"
     """
     return '"' + name.replace('"', '""') + '"'
 
