@@ -45,17 +45,16 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     ``windows`` are the ids of the quarantines that count (None: all there are now), ``labels`` the version of the imported labels.
     Who judges a candidate gives those the candidate was trained with, so that its holdout is the same rows for ever.
     """
-    import polars as pl
-
     from homeostat.flow.datasets import read_dataset
     from homeostat.flow.labelling import labels_version, with_labels
     from homeostat.monitoring.windows import moments
     from homeostat.preparation.labelling import LABEL
+    from homeostat.preparation.split import only
 
     version = labels_version(project) if labels == NOW else labels
     frame, _ = with_labels(project, dataset, read_dataset(project, dataset), version)
     task = project.charter.task
-    labelled = frame.filter(pl.col(LABEL).is_not_null())
+    labelled = only(frame, frame[LABEL].is_not_null())
     quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
     kept = labelled
     if task.time is not None:
@@ -65,8 +64,8 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
             inside = ((moment >= start) & (moment < end)).fill_null(False)
             kept = kept.filter(~(inside & ~kept["_source"].is_in(_delivered_after(project, dataset, fact))))
     return TrainingRows(
-        frame=kept.filter(pl.col(LABEL) != "rule"),
-        weak=kept.filter(pl.col(LABEL) == "rule"),
+        frame=only(kept, kept[LABEL] != "rule"),
+        weak=kept.filter(kept[LABEL] == "rule"),
         unlabelled=frame.height - labelled.height,
         quarantined=labelled.height - kept.height,
         windows=tuple(fact.id for fact in quarantines),

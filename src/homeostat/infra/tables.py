@@ -220,8 +220,8 @@ class Table:
 def _ordered(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """The rows in the order of the keys, nulls last; rows of equal keys in that of all their values.
 
-    What was written in order comes back in runs that are in order, and laying them end to end copies nothing. Where that is not enough
-    one column after the other is moved, and the frame is emptied by it: the rows are in memory once.
+    What was written in order comes back in runs that are in order, and laying them end to end copies nothing. Then one column after the
+    other is made of one piece, or moved, and the frame is emptied by it: the rows are in memory once.
     """
     import polars as pl
 
@@ -231,7 +231,7 @@ def _ordered(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
         frame = pl.concat([frame[starts[run] : ends[run]] for run in _places(frame[starts], keys)])
         starts = _starts(frame, keys)
     if len(starts) <= 1:
-        return frame
+        return pl.DataFrame([frame.drop_in_place(name).rechunk() for name in frame.columns])
     places = _places(frame, keys)
     again = pl.all_horizontal(pl.col(key).gather(places).eq_missing(pl.col(key).gather(places).shift()) for key in keys)
     if frame.select(again.slice(1).any()).item():

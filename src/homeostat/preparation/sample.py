@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.core.targets import texts
+from homeostat.preparation.strata import strata_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from homeostat.core import sections
     from homeostat.graph.plan import Ints
-
-STRATA = 10
-"""Parts of equal size into which the values of a regression target are cut."""
 
 
 def sample(target: pl.Series, task: sections.Task, section: sections.Sampling | None, seed: int) -> Ints | None:
@@ -32,11 +29,7 @@ def sample(target: pl.Series, task: sections.Task, section: sections.Sampling | 
     rng = np.random.default_rng(seed)
     if section.kind == "random":
         return np.sort(rng.choice(len(target), section.rows, replace=False))
-    if task.type == "regression":
-        values = target.cast(float).to_numpy()
-        strata = np.searchsorted(np.quantile(values, np.arange(1, STRATA) / STRATA), values, side="right")
-    else:
-        strata = np.unique(texts(target).to_numpy().astype(str), return_inverse=True)[1]
+    strata = strata_of(target, task)
     counts = np.bincount(strata)
     wanted = counts * (section.rows / len(target))
     quotas = np.floor(wanted).astype(np.int64)
