@@ -35,6 +35,7 @@ CODES: dict[str, str] = {
     "HS117": "a private column is needed elsewhere",
     "HS118": "a source, table or join cannot be read as described",
     "HS119": "a decision about learning cannot be carried out",
+    "HS120": "several objectives cannot be learned or added up",
     "HS201": "a data file is missing or cannot be read",
     "HS202": "a data file holds no rows",
     "HS203": "a column named by the charter or contract is not in the data",

@@ -47,6 +47,9 @@ MAPPING = {"metric": "mae", "business_better": "higher", "business_then": "rises
 JOIN = {"table": "weather", "on": ["city"], "valid_from": "known"}
 TABLES = {"weather": {"source": "weather.csv"}}
 PAYOFF = {"true_positive": 10, "false_positive": -1}
+STAY = {"name": "stay", "target": "days", "metric": "mae"}
+BUY = {"name": "buy", "target": "bought", "type": "binary", "positive": "yes", "metric": "auc", "weight": 40, "at_least": 0.6}
+BOTH = [STAY, BUY]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,8 @@ PAYOFF = {"true_positive": 10, "false_positive": -1}
         (BINARY, {}),
         (CLASSES, {}),
         (REGRESSION, {"problem.metric_mapping": MAPPING}),
+        (REGRESSION, {"objectives": BOTH}),
+        (REGRESSION, {"objectives": [STAY | {"weight": -0.5, "at_most": 3}, BUY], "task.leave_out": ["days"]}),
         (REGRESSION, {"problem.metric_mapping": MAPPING | {"business_better": "lower", "business_then": "falls"}}),
         (BINARY, {"value.payoff": PAYOFF, "value.per_month": 100, "value.rows_per_month": 1000}),
         (BINARY, {"value.payoff": {"true_positive": {"fixed": 1, "per_amount": 0.5}}, "value.amount": "loan"}),
@@ -103,6 +108,43 @@ def test_what_makes_sense_passes(base: dict[str, Any], changes: dict[str, Any]) 
 
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
+    (REGRESSION, {"objectives": [STAY]}, "HS120", "objectives", "got one"),
+    (BINARY, {"objectives": BOTH}, "HS120", "task.type", "got binary"),
+    (REGRESSION, {"objectives": [STAY | {"weight": 0}, BUY | {"weight": 0}]}, "HS120", "objectives", "every weight is 0"),
+    (REGRESSION, {"objectives": [STAY, BUY | {"name": "stay"}]}, "HS120", "objectives[1].name", '"stay" a second time'),
+    (REGRESSION, {"objectives": [STAY, STAY | {"name": "b"}]}, "HS120", "objectives[1].target", '"days" a second time'),
+    (REGRESSION, {"objectives": [STAY | {"target": "y"}, BUY]}, "HS120", "objectives[0].target", "the name of the sum"),
+    (REGRESSION, {"objectives": [STAY | {"target": "t"}, BUY]}, "HS120", "objectives[0].target", "task.time"),
+    (REGRESSION, {"objectives": BOTH, "task.entity": ["days"]}, "HS120", "objectives[0].target", "task.entity"),
+    (REGRESSION, {"objectives": BOTH, "success.segments": ["bought"]}, "HS120", "objectives[1].target", "success.segments"),
+    (REGRESSION, {"objectives": BOTH, "privacy.never_store": ["bought"]}, "HS120", "objectives[1].target", "privacy.never_store"),
+    (REGRESSION, {"objectives": [STAY, BUY | {"positive": None}]}, "HS120", "objectives[1].positive", "missing for type binary"),
+    (REGRESSION, {"objectives": [STAY | {"positive": 1}, BUY]}, "HS120", "objectives[0].positive", "got 1 for a regression"),
+    (REGRESSION, {"objectives": [STAY | {"metric": "auc"}, BUY]}, "HS120", "objectives[0].metric", "for a regression task"),
+    (REGRESSION, {"objectives": [STAY, BUY | {"at_most": 0.9}]}, "HS120", "objectives[1]", "both at_least and at_most"),
+    (REGRESSION, {"objectives": [STAY | {"at_least": 2}, BUY]}, "HS120", "objectives[0].at_least", "keeps good models out"),
+    (REGRESSION, {"objectives": [STAY, BUY | {"at_least": 2}]}, "HS120", "objectives[1].at_least", "at most 1"),
+    (
+        REGRESSION,
+        {"objectives": BOTH, "task.time": None, "preparation.split": {"kind": "stratified"}},
+        "HS120",
+        "preparation.split.kind",
+        "changes with the weights",
+    ),
+    (
+        REGRESSION,
+        {"objectives": BOTH, "preparation.sample": {"rows": 100, "kind": "stratified"}},
+        "HS120",
+        "preparation.sample.kind",
+        "changes with the weights",
+    ),
+    (
+        REGRESSION,
+        {"objectives": BOTH, "labelling.rules": [{"name": "r", "when": "a > 1", "label": 1}]},
+        "HS120",
+        "labelling.rules",
+        "several objectives",
+    ),
     # the goal
     (
         REGRESSION,

@@ -14,8 +14,9 @@ from homeostat.app.demo.months import Month, to_csv
 from homeostat.app.demo.story import deliver
 from homeostat.core.targets import encode_target
 from homeostat.errors import DataError, ProjectError, Refusal
+from homeostat.flow.arrays import load_arrays
 from homeostat.flow.datasets import read_dataset
-from homeostat.flow.evaluate import evaluate, load_arrays
+from homeostat.flow.evaluate import evaluate
 from homeostat.flow.feasible import check
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from homeostat.errors import CharterError, DataError
-from homeostat.flow.evaluate import evaluate, load_arrays
+from homeostat.flow.arrays import load_arrays
+from homeostat.flow.evaluate import evaluate
 from homeostat.flow.ingest import ingest
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.registry import load_bundle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from homeostat.core.sections import Guardrail, Problem, Scale, Success
+from homeostat.core.sections import Guardrail, Objective, Problem, Scale, Success
 from homeostat.validation.gates import PARITY_LIMIT, Evidence, compile_gates
 
 WHY = {"statement": "s", "objective": "o", "decision": "d", "business_metric": "b"}
@@ -46,6 +46,19 @@ def test_every_clause_becomes_a_gate() -> None:
         "parity": (PARITY_LIMIT, "always"),
         "contract": (None, "always"),
     }
+
+
+def test_each_objective_with_a_limit_has_a_gate_of_its_own() -> None:
+    every = (
+        Objective(name="a", target="a", metric="mae"),
+        Objective(name="b", target="b", metric="mae", at_most=3),
+        Objective(name="c", target="c", type="binary", positive=1, metric="auc", at_least=0.7),
+    )
+    gates = [g for g in compile_gates(Success(metric="mae"), objectives=every) if g.name == "objective"]
+    assert [(g.objective, g.metric, g.limit, g.clause) for g in gates] == [
+        ("b", "mae", 3, "objectives[1].at_most"),
+        ("c", "auc", 0.7, "objectives[2].at_least"),
+    ]
 
 
 def test_only_an_online_model_must_carry_its_traffic_and_the_peak_counts() -> None:

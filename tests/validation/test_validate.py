@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.ids import canonical
 from homeostat.core.records import Score
-from homeostat.core.sections import Guardrail, Problem, Scale, Success
+from homeostat.core.sections import Guardrail, Objective, Problem, Scale, Success
 from homeostat.errors import CharterError
 from homeostat.validation.gates import Evidence
 from homeostat.validation.validate import validate
@@ -49,6 +49,23 @@ def binary(rows: int = 400):
     y = rng.integers(0, 2, rows).astype(np.float64)
     p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(size=rows))))
     return y, np.column_stack([1 - p, p]), np.full((rows, 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("limits", "passed", "says"),
+    [
+        ({"at_least": 0.7}, True, "auc of buy 0.75 (0.7 to 0.8) is at least 0.7: passed"),
+        ({"at_least": 0.8}, False, "auc of buy 0.75 (0.7 to 0.8) is not at least 0.8: failed"),
+        ({"metric": "brier", "at_most": 0.2}, False, "brier of buy was not measured: failed"),
+    ],
+)
+def test_an_objective_is_judged_by_its_own_metric(limits: dict[str, object], passed: bool, says: str) -> None:
+    measured = (Score("auc", 0.5, 0.4, 0.6, 9), Score("auc", 0.75, 0.7, 0.8, 500, objective="buy"))
+    each = Objective.model_validate({"name": "buy", "target": "b", "type": "binary", "positive": 1, "metric": "auc", **limits})
+    verdict = validate(replace(GOOD, segment_scores=measured), Success(metric="mae"), objectives=(each,))
+    found = next(result for result in verdict.results if result.gate.startswith("objective"))
+    assert (found.gate, found.passed, found.detail) == (f"objective buy {each.metric}", passed, says)
+    assert verdict.passed == passed
 
 
 def test_a_good_challenger_passes_everything() -> None:

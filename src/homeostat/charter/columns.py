@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
-    """Every column of the main rows that the charter names, with the clause that names it; the target first.
+    """Every column of the main rows that the charter names, with the clause that names it; the targets first.
 
     A private column that is misspelt would go unprotected, so it must be there too; with further tables it may be one of theirs.
     """
+    targets: dict[Loc, str] = {("objectives", index, "target"): each.target for index, each in enumerate(charter.objectives)}
+    targets = targets or {("task", "target"): charter.task.target}
     single: dict[Loc, str | None] = {
-        ("task", "target"): charter.task.target,
+        **targets,
         ("task", "time"): charter.task.time,
         ("value", "amount"): charter.value.amount,
         ("success", "baseline", "column"): charter.success.baseline.column,
@@ -61,7 +63,7 @@ def check_columns(charter: Charter, columns: Sequence[str], *, place: str = "", 
     loc, name = missing[0]
     others = ", ".join(f"{clause(at)} {shown(column)}" for at, column in missing[1:6])
     raise DataError(
-        "HS204" if loc == ("task", "target") else "HS203",
+        "HS204" if loc[-1] == "target" else "HS203",
         f"got {shown(name)}, which the data does not have" + (f"; so are {others}" if others else ""),
         place=f"{clause(loc)} ({place})" if place else clause(loc),
         next_step=near_columns(name, columns),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from homeostat.core.sections import Success, Value
+
 if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
-    from homeostat.core.sections import Task
+    from homeostat.core.sections import Objective, Task
 
 
 def never_inputs(charter: Charter) -> dict[str, str]:
     """Columns that no model may use, with the clause that says so; the target is not among them.
 
-    ``task.leave_out``, ``privacy.never_use`` and ``never_store``, and the column of the existing system's answer.
+    ``task.leave_out``, ``privacy.never_use`` and ``never_store``, the existing system's answer, and what objectives are about.
     """
     column = charter.success.baseline.column
     clauses = {
+        "objectives": tuple(each.target for each in charter.objectives),
         "success.baseline.column": (column,) if column is not None else (),
         "privacy.never_store": charter.privacy.never_store,
         "privacy.never_use": charter.privacy.never_use,
@@ -28,6 +31,21 @@ def effective_task(charter: Charter) -> Task:
     """The charter's task whose ``leave_out`` names every column that is never an input. What fits or feeds a model is given this one."""
     forbidden = sorted(set(never_inputs(charter)) - set(charter.task.leave_out))
     return charter.task.model_copy(update={"leave_out": (*charter.task.leave_out, *forbidden)})
+
+
+def charter_of(charter: Charter, objective: Objective) -> Charter:
+    """The charter by which one objective's model is trained: its own target, type and metric, and no other objective."""
+    task = effective_task(charter)
+    others = tuple(name for name in task.leave_out if name != objective.target)
+    own = {"type": objective.type, "target": objective.target, "positive": objective.positive, "leave_out": (*others, task.target)}
+    return charter.model_copy(
+        update={
+            "task": task.model_copy(update=own),
+            "objectives": (),
+            "value": Value(),
+            "success": Success(metric=objective.metric),
+        }
+    )
 
 
 def purpose(charter: Charter) -> dict[str, Any]:

@@ -101,6 +101,16 @@ _TASK = {
     "label_delay": Effect(9, "alarm", "performance is judged only once labels can be there; how far back a seasonal baseline looks"),
     "leave_out": Effect(4, "input", "these columns are no inputs"),
 }
+_OBJECTIVES = {
+    "name": Effect(6, "score", "names the model in trials, in gates and in each version"),
+    "target": Effect(5, "search", "the column one of the models learns; never an input"),
+    "type": Effect(5, "search", "what the model gives: a number, or a probability"),
+    "positive": Effect(5, "search", "the class whose probability counts"),
+    "metric": Effect(5, "search", "trials of this model are compared by it; gate objective judges it on the holdout"),
+    "weight": Effect(6, "score", "what the model counts in the score; a change makes a new version of the same models, without training"),
+    "at_least": Effect(7, "gate", "gate objective: lower limit of this model's metric on the holdout"),
+    "at_most": Effect(7, "gate", "gate objective: upper limit of this model's metric on the holdout"),
+}
 _VALUE = {
     "currency": Effect(6, "record", "the unit of the money scores, kept with each evaluation"),
     **_below("payoff.true_positive", _OUTCOME),
@@ -217,6 +227,7 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "name": Effect(8, "record", "the model's name in bundles, addresses and logs"),
         **_below("problem", _PROBLEM),
         **_below("task", _TASK),
+        **_below("objectives[]", _OBJECTIVES),
         **_below("value", _VALUE),
         **_below("success", _SUCCESS),
         **_below("data", _DATA),

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from homeostat.charter.sql import expression_problem
 from homeostat.charter.violations import Loc, Violation, shown
-from homeostat.core.sections import Baseline, Guardrail, Payoff, Problem, Success, Task, Value
+from homeostat.core.sections import Baseline, Guardrail, Objective, Payoff, Problem, Success, Task, Value
 
 Found = Iterator[Violation]
 SHARES = frozenset({"auc", "average_precision", "brier", "accuracy", "f1", "macro_f1"})  # metrics between 0 and 1
@@ -17,10 +17,11 @@ OUTCOMES = ("true_positive", "false_positive", "true_negative", "false_negative"
 
 def metric_fits_task(task: Task, success: Success) -> Found:
     """The success metric is one that measures this kind of task."""
-    yield from _fits(task, success.metric, "HS112", ("success", "metric"))
+    yield from fits(task, success.metric, "HS112", ("success", "metric"))
 
 
-def _fits(task: Task, metric: str, code: str, at: Loc) -> Found:
+def fits(task: Task, metric: str, code: str, at: Loc) -> Found:
+    """The metric is one that measures this kind of task."""
     from homeostat.stats.metrics import METRICS
 
     allowed = [name for name, one in METRICS.items() if task.type in one.tasks]
@@ -76,16 +77,17 @@ def guardrails_can_hold(task: Task, success: Success) -> Found:
         elif guardrail.metric in seen:
             yield Violation("HS115", (*at, "metric"), f"got {shown(guardrail.metric)} a second time", "keep the stricter limit")
         seen.add(guardrail.metric)
-        yield from _fits(task, guardrail.metric, "HS115", (*at, "metric"))
-        yield from _one_limit(task, guardrail, at)
+        yield from fits(task, guardrail.metric, "HS115", (*at, "metric"))
+        yield from one_limit(task, guardrail, "HS115", at)
 
 
-def _one_limit(task: Task, guardrail: Guardrail, at: Loc) -> Found:
+def one_limit(task: Task, guardrail: Guardrail | Objective, code: str, at: Loc) -> Found:
+    """One limit of a metric: on its bad side, and within its range."""
     from homeostat.stats.metrics import METRICS
 
     limits = {name: limit for name, limit in (("at_least", guardrail.at_least), ("at_most", guardrail.at_most)) if limit is not None}
     if len(limits) != 1:
-        yield Violation("HS115", at, f"got {'both at_least and at_most' if limits else 'no limit'}", "give one of at_least, at_most")
+        yield Violation(code, at, f"got {'both at_least and at_most' if limits else 'no limit'}", "give one of at_least, at_most")
         return
     ((name, limit),) = limits.items()
     known = METRICS.get(guardrail.metric)
@@ -93,9 +95,9 @@ def _one_limit(task: Task, guardrail: Guardrail, at: Loc) -> Found:
     if known is not None and name != right:
         better = "higher" if known.greater_is_better else "lower"
         yield Violation(
-            "HS115", (*at, name), f"got {limit:g}; {better} {guardrail.metric} is better, so this keeps good models out", f"use {right}"
+            code, (*at, name), f"got {limit:g}; {better} {guardrail.metric} is better, so this keeps good models out", f"use {right}"
         )
-    yield from _reachable(task, guardrail.metric, limit, "HS115", (*at, name))
+    yield from _reachable(task, guardrail.metric, limit, code, (*at, name))
 
 
 def improvement_has_a_baseline(success: Success) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from homeostat.charter import data_rules, goal_rules, training_rules
+from homeostat.charter import data_rules, goal_rules, objective_rules, training_rules
 from homeostat.core.sections import Section
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (goal_rules.positive_is_for_binary, ("task",)),
     (goal_rules.peak_is_above_the_mean, ("problem",)),
     (goal_rules.edge_has_a_size, ("problem", "success")),
+    (objective_rules.objectives_make_a_sum, ("task", "objectives")),
+    (objective_rules.objectives_can_be_learned, ("task", "objectives", "success", "privacy")),
+    (objective_rules.objectives_keep_their_holdout, ("objectives", "preparation", "labelling")),
     (data_rules.sources_are_told_what_they_are, ("data",)),
     (data_rules.joins_have_their_tables, ("task", "data")),
     (data_rules.private_columns_stay_usable, ("task", "success", "privacy")),
@@ -52,6 +55,6 @@ def violations(sections: Mapping[str, Section | Any]) -> list[Violation]:
     """What the rules find, in their order; a rule whose sections are not all there (because one is malformed) is not asked."""
     found: list[Violation] = []
     for rule, needs in RULES:
-        if all(isinstance(sections.get(name), Section) for name in needs):
+        if all(isinstance(sections.get(name), Section | tuple) for name in needs):
             found.extend(rule(*(sections[name] for name in needs)))
     return found

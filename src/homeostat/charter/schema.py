@@ -18,6 +18,7 @@ from homeostat.core.sections import (
     Learning,
     Monitor,
     Name,
+    Objective,
     Policy,
     Preparation,
     Privacy,
@@ -39,6 +40,10 @@ class Charter(Section):
     name: Name = Field(description="the model's name: lower-case letters, digits, '.', '_' and '-'")
     problem: Problem
     task: Task
+    objectives: tuple[Objective, ...] = Field(
+        default=(),
+        description="several models whose weighted sum is the score; task.target is then the name of the same sum of their targets",
+    )
     value: Value = Value()
     success: Success
     data: Data
@@ -57,7 +62,7 @@ def json_schema() -> dict[str, Any]:
     from homeostat.stats.metrics import METRICS
 
     schema = Charter.model_json_schema(mode="validation")
-    for section in ("Success", "Guardrail", "MetricMapping"):
+    for section in ("Success", "Guardrail", "MetricMapping", "Objective"):
         schema["$defs"][section]["properties"]["metric"]["enum"] = sorted(METRICS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Homeostat charter"}
 

@@ -188,7 +188,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric on some rows, with a bootstrap interval. ``segment`` is empty for all rows, else ``column=value``."""
+    """A metric on some rows, with a bootstrap interval.
+
+    ``segment`` is empty for all rows, else ``column=value``; ``objective`` is empty for the whole score, else the one that is judged.
+    """
 
     metric: str
     value: float
@@ -196,6 +199,7 @@ class Score:
     high: float
     rows: int
     segment: str = ""
+    objective: str = ""
 
 
 @dataclass(frozen=True, slots=True)

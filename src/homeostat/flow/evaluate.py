@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +9,13 @@ import numpy as np
 from homeostat.core.ids import digest
 from homeostat.errors import ProjectError
 from homeostat.flow.amounts import amounts
+from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.baseline import baseline_answers
 from homeostat.flow.blocks import block_length
+from homeostat.flow.objectives import objective_scores
 from homeostat.flow.registry import champion, load_bundle
-from homeostat.flow.train import split_rows
+from homeostat.flow.reweigh import require_weights
+from homeostat.flow.train import sealed, split_rows
 from homeostat.flow.training_rows import training_rows
 
 if TYPE_CHECKING:
@@ -34,10 +36,11 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     A champion whose charter changed is judged anew by itself, not against itself.
 
     Raises:
-        ProjectError: HS608, the charter's split has changed since the candidate was trained.
+        ProjectError: HS608, the charter's split, or the weights of its objectives, have changed since the candidate was made.
     """
     from homeostat.core.ids import fact_id
 
+    require_weights(project.charter, candidate)
     current = champion(project)
     if current is not None and current.fact.body["candidate"] == candidate.id:
         current = None
@@ -52,7 +55,7 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     look = _open_holdout(project, split, candidate, key)
     arrays, without = _score_all(project, candidate, split, current.bundle if current else None)
     block = block_length(project.charter, split.holdout)
-    scores = _judge(project, candidate, split, arrays, block)
+    scores = _judge(project, candidate, split, arrays, block) + objective_scores(project, candidate, split, block)
     body: dict[str, object] = {
         "candidate": candidate.id,
         "champion": current.fact.id if current else "",
@@ -75,6 +78,7 @@ def judging_digest(charter: Charter) -> str:
     return digest(
         {
             "success": charter.success.model_dump(mode="json"),
+            "objectives": [each.model_dump(mode="json") for each in charter.objectives],
             "value": charter.value.model_dump(mode="json"),
             "mode": charter.problem.mode,
             "scale": charter.problem.scale.model_dump(mode="json"),
@@ -83,24 +87,9 @@ def judging_digest(charter: Charter) -> str:
     )
 
 
-def dump_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> bytes:
-    """Named float64 arrays as one npz file (no pickle)."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def load_arrays(content: bytes) -> dict[str, NDArray[np.float64]]:
-    """What ``dump_arrays`` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
 def _open_holdout(project: Project, split: Split, candidate: Fact, evaluation: str) -> Fact:
-    from homeostat.dataops.versions import content_digest
-
-    sealed = content_digest(split.holdout)
-    if sealed != candidate.body["holdout"]:
+    name = sealed(project, split)
+    if name != candidate.body["holdout"]:
         raise ProjectError(
             "HS608",
             "the charter cuts another holdout now than when this candidate was trained; it may hold rows the candidate has seen",
@@ -108,7 +97,7 @@ def _open_holdout(project: Project, split: Split, candidate: Fact, evaluation: s
             next_step="run `homeostat train` again",
         )
     body: dict[str, object] = {"rows": split.holdout.height, "candidate": candidate.id}
-    return project.record("holdout", f"{sealed}:{evaluation}", body, subject=sealed, causes=(candidate.id,))
+    return project.record("holdout", f"{name}:{evaluation}", body, subject=name, causes=(candidate.id,))
 
 
 def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle: str | None) -> tuple[dict[str, NDArray[np.float64]], int]:

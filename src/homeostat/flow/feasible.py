@@ -32,6 +32,7 @@ def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFr
         Unreachable: a source does not answer.
     """
     from homeostat.charter.columns import check_columns
+    from homeostat.core.objectives import with_combined
     from homeostat.flow.curate import transformed
     from homeostat.flow.intake import MAIN, checked, intakes, is_transformed
     from homeostat.flow.reading import read_source
@@ -40,11 +41,12 @@ def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFr
     for intake in intakes(project):
         # What the contract would quarantine is not evidence; and its types make the parts of one source alike.
         frames[intake.table] = checked(project, intake, read_source(project, intake.section, progress), frames)
-    rows = frames.pop(MAIN)
+    rows, charter = frames.pop(MAIN), project.charter
     if is_transformed(project):
-        return transformed(project, rows, frames)[0]
-    check_columns(project.charter, rows.columns, place=without_secrets(project.charter.data.source))
-    return rows
+        rows = transformed(project, rows, frames)[0]
+    else:
+        check_columns(charter, rows.columns, place=without_secrets(charter.data.source))
+    return with_combined(rows, charter.task.target, charter.objectives)
 
 
 def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | None = None) -> Feasibility:

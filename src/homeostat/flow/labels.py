@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homeostat.core.objectives import with_combined
 from homeostat.errors import DataError
 from homeostat.flow.reading import read_whole
 from homeostat.flow.served import read_served
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from homeostat.charter.schema import Charter
     from homeostat.core.facts import Fact
+    from homeostat.core.sections import Objective, Task
     from homeostat.flow.project import Project
 
 
@@ -41,14 +43,15 @@ def take_labels(project: Project, path: Path) -> Fact:
     frame = shield_frame(project, read_whole(path, project.charter.data, project.root))
     _check_labels(project, path, frame)
     # The join itself says what is wrong with the columns; an empty log joins to nothing but is checked the same.
-    report = join_labels(_joinable(read_served(project).frame, task.entity), frame, task.target, task.entity)
+    whole = with_combined(frame, task.target, project.charter.objectives)
+    report = join_labels(_joinable(read_served(project).frame, task.entity), whole, task.target, task.entity)
     keys = ["prediction_id", *task.entity]
     stored = frame.select(
         *[
             (texts(frame[key]) if key in frame.columns else pl.Series(key, [None] * frame.height, dtype=pl.String)).alias(key)
             for key in keys
         ],
-        texts(frame[task.target]).alias(task.target),
+        *[texts(frame[name]).alias(name) for name in _label_columns(project.charter)],
         pl.col("_source"),
         pl.col("_line"),
         pl.lit(project.clock.now()).alias("_taken"),
@@ -70,38 +73,67 @@ def _check_labels(project: Project, path: Path, frame: pl.DataFrame) -> None:
     """A label that could never be judged is refused before anything is stored."""
     import polars as pl
 
-    task = project.charter.task
-    if task.type != "regression" or task.target not in frame.columns:
-        return
-    numbers = frame[task.target].cast(pl.Float64, strict=False)
-    wrong = frame.filter(frame[task.target].is_not_null() & ~(numbers.is_finite().fill_null(False)))
-    if wrong.height:
-        first = wrong.row(0, named=True)
-        raise DataError(
-            "HS210",
-            f"got the label {first[task.target]!r}; a regression task needs finite numbers ({wrong.height} label(s) are none)",
-            place=f"{path.name}:{first['_line']}",
-            next_step="mend or leave out these rows; nothing of the file was kept",
-        )
+    for name, kind in _label_columns(project.charter).items():
+        if kind != "regression" or name not in frame.columns:
+            continue
+        numbers = frame[name].cast(pl.Float64, strict=False)
+        wrong = frame.filter(frame[name].is_not_null() & ~(numbers.is_finite().fill_null(False)))
+        if wrong.height:
+            first = wrong.row(0, named=True)
+            raise DataError(
+                "HS210",
+                f"got the label {first[name]!r}; a regression task needs finite numbers ({wrong.height} label(s) are none)",
+                place=f"{path.name}:{first['_line']}",
+                next_step="mend or leave out these rows; nothing of the file was kept",
+            )
+
+
+def _label_columns(charter: Charter) -> dict[str, str]:
+    """The columns that hold the truth, with the kind of task each is for: the target, or that of each objective."""
+    return {each.target: each.type for each in charter.objectives} or {charter.task.target: charter.task.type}
 
 
 def labelled(project: Project, served: pl.DataFrame) -> pl.DataFrame:
-    """Served rows that have a label, with it in the target column (as text)."""
-    from homeostat.monitoring.join import join_labels
+    """Served rows that have a label, with it in the target column (as text).
+
+    With objectives it is the sum of theirs, by the weights of the version that served the row.
+    """
+    import polars as pl
 
     table = project.table("labels")
-    task = project.charter.task
     if served.is_empty() or not table.exists():
         return served.clear()
     # Of two labels for one row the one that was taken in last counts, whatever its file is called.
     labels = table.read().sort("_taken", maintain_order=True).drop("_taken")
+    target = project.charter.task.target
+    if not project.charter.objectives:
+        return _joined(served, labels, project.charter.task)
+    found = []
+    for number, rows in served.partition_by("_version", as_dict=True, maintain_order=True).items():
+        objectives = objectives_served(project, int(str(number[0])))
+        own = with_combined(labels.drop(target, strict=False), target, objectives) if objectives else labels
+        found.append(_joined(rows, own, project.charter.task) if target in own.columns else rows.clear())
+    return pl.concat(found, how="diagonal_relaxed").sort("_moment", maintain_order=True)
+
+
+def objectives_served(project: Project, number: int) -> tuple[Objective, ...]:
+    """The objectives, with their weights, that the answers of a version add up."""
+    from homeostat.core.sections import Objective
+    from homeostat.flow.registry import version_numbered
+
+    return tuple(Objective.model_validate(each) for each in version_numbered(project, number).fact.body.get("objectives", ()))
+
+
+def _joined(served: pl.DataFrame, labels: pl.DataFrame, task: Task) -> pl.DataFrame:
+    import polars as pl
+
+    from homeostat.monitoring.join import join_labels
+
     by_id = labels.filter(labels["prediction_id"].is_not_null())
     by_entity = labels.filter(labels["prediction_id"].is_null()).drop("prediction_id")
     joined = [
         join_labels(_joinable(served, task.entity), part, task.target, task.entity).joined for part in (by_id, by_entity) if part.height
     ]
-    import polars as pl
-
     whole = pl.concat(joined, how="diagonal_relaxed") if joined else served.clear()
     return whole.unique(subset="_prediction_id", keep="first", maintain_order=True).sort("_moment", maintain_order=True)
 

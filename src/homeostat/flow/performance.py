@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.flow.arrays import load_arrays
 from homeostat.flow.blocks import block_length
-from homeostat.flow.evaluate import load_arrays
 from homeostat.flow.labels import target_values
 from homeostat.flow.served import scores_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from homeostat.charter.effective import effective_task
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import LearningError
 from homeostat.flow.importance import importance
@@ -54,7 +55,7 @@ def profile(project: Project, progress: Progress | None = None) -> Profiled:
     known = _known(project, split, problems, progress)
     if progress:
         progress.update(f"analyse {evidence.seen.height} rows")
-    found = analyse(evidence, charter.task, charter.preparation, known, charter.learning.seed)
+    found = analyse(evidence, effective_task(charter), charter.preparation, known, charter.learning.seed)
     body = dataset.body
     return Profiled(charter.name, dataset.id, int(body["version"]), str(body["digest"]), dataset.at, project.clock.now(), found)
 
@@ -108,7 +109,7 @@ def _decisions(project: Project, split: Split, problems: list[Remark]) -> tuple[
     from homeostat.preparation.decide import decide
 
     try:
-        return decide(split.train, project.charter.task, project.charter.preparation)
+        return decide(split.train, effective_task(project.charter), project.charter.preparation)
     except LearningError as error:  # what cannot be prepared is what the report should show
         problems.append(Remark("high", "task.leave_out", f"preparation refuses {error.place}: {error.message}", 1.0))
         return ()
@@ -118,7 +119,7 @@ def _suspects(project: Project, train: pl.DataFrame, hidden: Collection[str]) ->
     from homeostat.charter.suspects import find_suspects
     from homeostat.preparation.analysis.records import Suspicion
 
-    task = project.charter.task
+    task = effective_task(project.charter)
     rows = train.drop(*PROVENANCE, *hidden, strict=False)
     if task.target not in rows.columns:
         return ()

@@ -96,7 +96,7 @@ def _label(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
         return None
     labels = table.read().sort("_taken", maintain_order=True)
     same = (pl.col("prediction_id") == record["id"]).fill_null(False) | _same_entity(project, record, labels)
-    return _place(labels.filter(same), project.charter.task.target)
+    return _place(project, labels.filter(same))
 
 
 def _raw_row(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
@@ -107,7 +107,7 @@ def _raw_row(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
     if not newest:
         return None
     rows = read_dataset(project, newest[0])
-    return _place(rows.filter(_same_entity(project, record, rows)), project.charter.task.target)
+    return _place(project, rows.filter(_same_entity(project, record, rows)))
 
 
 def _same_entity(project: Project, record: dict[str, Any], frame: pl.DataFrame) -> pl.Expr:
@@ -122,11 +122,14 @@ def _same_entity(project: Project, record: dict[str, Any], frame: pl.DataFrame) 
     return pl.all_horizontal(pl.lit(texts(frame[name]) == text_of(record["inputs"][name])).fill_null(False) for name in entity)
 
 
-def _place(found: pl.DataFrame, target: str) -> dict[str, Any] | None:
+def _place(project: Project, found: pl.DataFrame) -> dict[str, Any] | None:
+    from homeostat.core.objectives import with_combined
+
     if found.is_empty():
         return None
-    row = found.row(-1, named=True)
-    return {"value": row[target], "source": row["_source"], "line": row["_line"]}
+    charter = project.charter
+    row = with_combined(found, charter.task.target, charter.objectives).row(-1, named=True)
+    return {"value": row[charter.task.target], "source": row["_source"], "line": row["_line"]}
 
 
 def connected(project: Project, fact: Fact) -> dict[str, Any]:

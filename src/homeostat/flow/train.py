@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from homeostat.charter.effective import effective_task, purpose
+import numpy as np
+
+from homeostat.charter.effective import effective_task
 from homeostat.core.ids import digest
-from homeostat.flow.footprint import measure_footprint
+from homeostat.flow.arrays import dump_arrays
+from homeostat.flow.develop import develop, member_scores, weights_of
 from homeostat.flow.labelling import labels_version
+from homeostat.flow.packing import pack_candidate
+from homeostat.flow.reweigh import reweigh, trained_alike
 from homeostat.flow.training_rows import TrainingRows, training_rows
 from homeostat.preparation.labelling import LABEL, with_weak
 
@@ -25,10 +29,8 @@ if TYPE_CHECKING:
     from homeostat.core.records import Decision, Split
     from homeostat.flow.project import Project
     from homeostat.learning.search import Candidate
-    from homeostat.serving.bundle import Bundle
-    from homeostat.serving.parity import ParityReport
 
-PARITY_ROWS = 2_000
+LEARNED = {"name", "target", "type", "positive", "metric"}  # of an objective; its weight and limits train nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def order_key(project: Project, order: Order) -> str:
         "preparation": charter.preparation.model_dump(mode="json"),
         "learning": order.learning.model_dump(mode="json"),
         "metric": charter.success.metric,
+        "objectives": [each.model_dump(mode="json", include=LEARNED) for each in charter.objectives],
         "value": decided_by,
         "purpose": order.purpose,
         "start": dict(order.start or {}),
@@ -70,39 +73,48 @@ def order_key(project: Project, order: Order) -> str:
 def train(project: Project, order: Order, progress: Progress | None = None) -> Fact:
     """Search under the order's budget, pack the winner, prove its parity, and return the ``candidate`` fact.
 
-    The same order on the same project returns the candidate that is already there.
+    The same order on the same project returns the candidate that is already there. Where only the weights of objectives changed since,
+    the models that are there are added up anew, and nothing is trained.
     """
     from homeostat.core.ids import fact_id
-    from homeostat.dataops.versions import content_digest
 
     key = order_key(project, order)
-    known = project.ledger.get(fact_id("candidate", key))
+    weights = weights_of(project.charter)
+    named = digest({"order": key, "weights": weights}) if weights else key
+    known = project.ledger.get(fact_id("candidate", named))
     if known is not None:
         return known
+    trained = trained_alike(project, key) if weights else None
+    dataset = project.require(order.dataset)
+    if trained is None:
+        rows = training_rows(project, dataset)
+        split = with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
+        return _train(project, order, (key, named), rows, split, progress)
+    rows = training_rows(project, dataset, trained.body["left_out"]["windows"], trained.body["labels"])
+    return reweigh(project, order, trained, split_rows(project, rows.frame), named)
+
+
+def _train(project: Project, order: Order, keys: tuple[str, str], rows: TrainingRows, split: Split, progress: Progress | None) -> Fact:
     started = time.perf_counter()
-    rows = training_rows(project, project.require(order.dataset))
-    split = with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
+    key, named = keys
     run = _open_run(project, order, key)
     decisions, decided = _decide(project, order, rows, split)
-    found = _search(project, order, split, decisions, progress)
-    bundle, parity = _pack(project, found, split, run)
-    packed = _store(project, bundle)
+    found = develop(project.charter, order.learning, split, decisions, order.start, progress)
+    kept = pack_candidate(project, found, split, run, order.learning)
     trials = _trials(project, run, found)
     body = {
         **_about(found, rows, split),
         "metric": project.charter.success.metric,
         "run": run.id,
         "dataset": order.dataset,
-        "holdout": content_digest(split.holdout),
-        "bundle": packed,
-        "size_mb": round(len(project.blobs.get(packed)) / 1e6, 4),
-        **asdict(measure_footprint(bundle, split.validation)),
-        "parity": {"rows": parity.rows, "max_difference": parity.max_difference, "flips": parity.flips, "passed": parity.passed},
-        "profile": _reference_profile(project, order, bundle, split),
+        "order": key,
+        "holdout": sealed(project, split),
+        **kept,
+        **_members(project, found),
         "seconds": round(time.perf_counter() - started, 3),
         "trials": len(trials),
     }
-    made = project.fact("candidate", key, body, causes=(run.id, decided.id, *(trial.id for trial in trials)))
+    made = project.fact("candidate", named, body, causes=(run.id, decided.id, *(trial.id for trial in trials)))
     return project.ledger.record(made, *trials)
 
 
@@ -111,6 +123,14 @@ def split_rows(project: Project, frame: pl.DataFrame) -> Split:
     from homeostat.preparation.split import split
 
     return split(frame, project.charter.task, project.charter.preparation)
+
+
+def sealed(project: Project, split: Split) -> str:
+    """Name of the holdout: its rows, without a sum of objectives that changes with their weights."""
+    from homeostat.dataops.versions import content_digest
+
+    combined = [project.charter.task.target] if project.charter.objectives else []
+    return content_digest(split.holdout.drop(combined))
 
 
 def _open_run(project: Project, order: Order, key: str) -> Fact:
@@ -140,71 +160,13 @@ def _decide(project: Project, order: Order, rows: TrainingRows, split: Split) ->
     return decisions, project.record("decisions", key, body, causes=(order.dataset,))
 
 
-def _search(project: Project, order: Order, split: Split, decisions: tuple[Decision, ...], progress: Progress | None) -> Candidate:
-    from homeostat.core.targets import classes_of, encode_target
-    from homeostat.flow.amounts import amounts
-    from homeostat.flow.preparing import stages_of
-    from homeostat.learning.search import search
-    from homeostat.learning.threshold import with_decision
-    from homeostat.stats.metrics import metric
-
-    charter, task = project.charter, effective_task(project.charter)
-    classes = classes_of(split.train[charter.task.target], task)
-    found = search(
-        split,
-        task,
-        order.learning,
-        metric(charter.success.metric),
-        stages_of(charter, split, decisions),
-        clock=time.monotonic,
-        start=order.start,
-        progress=partial(_say, progress) if progress else None,
-    )
-    y = encode_target(split.validation[task.target], classes)
-    return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
-
-
-def _say(progress: Progress, message: str, done: float | None = None) -> None:
-    progress.update(f"train {message}", done=done)
-
-
-def _pack(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[Bundle, ParityReport]:
-    import polars as pl
-
-    from homeostat.serving.bundle import build
-    from homeostat.serving.parity import parity, stress_frame
-
-    charter = project.charter
-    used = {source.name for source in found.plan.inputs}
-    ignored = [name for name in split.train.columns if name not in used and not name.startswith("_")]
-    facts = {
-        "run": run.id,
-        "dataset": str(run.body["dataset"]),
-        "charter": project.charter_digest,
-        "commit": str(run.body["code"].get("commit", "")),
-        "learner": found.learner,
-        "window": found.window,
-        **{name: str(said) for name, said in purpose(charter).items() if name in ("statement", "objective", "decision", "business_metric")},
-    }
-    seen = split.development
-    sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
-    rows = pl.concat([sample, stress_frame(sample, found.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
-    bundle = build(found.plan, name=charter.name, sample=split.validation, ignored=ignored, facts=facts, created=run.at.isoformat())
-    report = parity(bundle, rows, found.oracle(rows))
-    return bundle.with_parity(report), report
-
-
-def _store(project: Project, bundle: Bundle) -> str:
-    from homeostat.serving.bundle import pack
-
-    return project.blobs.put(pack(bundle))
-
-
 def _trials(project: Project, run: Fact, found: Candidate) -> list[Fact]:
+    every = [("", trial) for trial in found.trials] + [(name, trial) for name, member in found.members.items() for trial in member.trials]
     facts = []
-    for trial in found.trials:
+    for number, (objective, trial) in enumerate(every):
         body = {
-            "number": trial.number,
+            "number": number,
+            **({"objective": objective} if objective else {}),
             "learner": trial.learner,
             "window": trial.window,
             "params": dict(trial.params),
@@ -212,8 +174,20 @@ def _trials(project: Project, run: Fact, found: Candidate) -> list[Fact]:
             "seconds": round(trial.seconds, 4),
             "reason": trial.reason,
         }
-        facts.append(project.fact("trial", f"{run.id}:{trial.number}", body, subject=run.id, causes=(run.id,)))
+        facts.append(project.fact("trial", f"{run.id}:{number}", body, subject=run.id, causes=(run.id,)))
     return facts
+
+
+def _members(project: Project, found: Candidate) -> dict[str, object]:
+    """What is kept of a sum of several models: each one, their weights, and what they said of the validation rows."""
+    if not found.members:
+        return {}
+    judged = np.column_stack([member_scores(member, member.judged) for member in found.members.values()])
+    models = {
+        name: {"learner": member.learner, "window": member.window, "params": dict(member.params), "value": member.value}
+        for name, member in found.members.items()
+    }
+    return {"models": models, "weights": weights_of(project.charter), "judged": project.blobs.put(dump_arrays({"members": judged}))}
 
 
 def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, object]:
@@ -234,14 +208,3 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
         "labels": rows.labels,
         "weakly_labelled": int((split.train[LABEL] == "rule").sum()),
     }
-
-
-def _reference_profile(project: Project, order: Order, bundle: Bundle, split: Split) -> str:
-    """Digest of the profile of the rows the model learned from, with its predictions and the targets."""
-    from homeostat.core.ids import canonical
-    from homeostat.flow.references import scored_profile
-    from homeostat.preparation.window import select
-
-    window = next(each for each in order.learning.windows if each.label() == bundle.manifest.facts["window"])
-    rows, _ = select(split.development, project.charter.task, window)
-    return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))

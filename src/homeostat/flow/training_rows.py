@@ -45,6 +45,7 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     ``windows`` are the ids of the quarantines that count (None: all there are now), ``labels`` the version of the imported labels.
     Who judges a candidate gives those the candidate was trained with, so that its holdout is the same rows for ever.
     """
+    from homeostat.core.objectives import with_combined
     from homeostat.flow.datasets import read_dataset
     from homeostat.flow.labelling import labels_version, with_labels
     from homeostat.monitoring.windows import moments
@@ -52,8 +53,9 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     from homeostat.preparation.split import only
 
     version = labels_version(project) if labels == NOW else labels
-    frame, _ = with_labels(project, dataset, read_dataset(project, dataset), version)
     task = project.charter.task
+    known = with_combined(read_dataset(project, dataset), task.target, project.charter.objectives)
+    frame, _ = with_labels(project, dataset, known, version)
     labelled = only(frame, frame[LABEL].is_not_null())
     quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
     kept = labelled

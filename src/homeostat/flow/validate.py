@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from homeostat.charter.effective import purpose
 from homeostat.core.ids import fact_id
 from homeostat.errors import ProjectError, Refusal
-from homeostat.flow.evaluate import judging_digest, load_arrays
+from homeostat.flow.arrays import load_arrays
+from homeostat.flow.evaluate import judging_digest
 from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, version_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def validate(project: Project, evaluation: Fact) -> Fact:
     if evaluation.body["judged_by"] != judging_digest(project.charter):
         raise ProjectError(
             "HS608",
-            "the charter's success, value, problem or seed changed since this evaluation",
+            "the charter's success, objectives, value, problem or seed changed since this evaluation",
             place="success",
             next_step="run `homeostat evaluate` again",
         )
@@ -54,6 +55,7 @@ def validate(project: Project, evaluation: Fact) -> Fact:
         "dataset": candidate.body["dataset"],
         "run": candidate.body["run"],
         "learner": candidate.body["learner"],
+        **({"objectives": [each.model_dump(mode="json") for each in project.charter.objectives]} if project.charter.objectives else {}),
         "window": candidate.body["window"],
         "metric": candidate.body["metric"],
         "value": whole["value"],
@@ -90,7 +92,7 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         block=int(evaluation.body["block"]),
     )
     charter = project.charter
-    return judge(evidence, charter.success, seed=charter.learning.seed, problem=charter.problem)
+    return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives)
 
 
 def _fields(project: Project, bundle: str) -> dict[str, str]:

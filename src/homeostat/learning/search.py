@@ -42,6 +42,7 @@ class Candidate:
         judged: scores (n, k) of the validation rows by the winning params, fitted on train alone: what a decision is chosen by.
         trials: all trials in the order they ran.
         oracle: frame to scores (n, k) by the library's own predict behind the preparation.
+        members: by objective, what this one is the weighted sum of; empty for a single model.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Candidate:
     judged: Floats
     trials: tuple[Trial, ...]
     oracle: Callable[[pl.DataFrame], Floats]
+    members: Mapping[str, Candidate] = field(default_factory=dict)
 
 
 def search(  # noqa: PLR0913 - what a search is given beside its rows and section is said by keyword

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from homeostat.core.records import Score
-    from homeostat.core.sections import Guardrail, Problem, Success
+    from homeostat.core.sections import Guardrail, Objective, Problem, Success
     from homeostat.stats.kernels import Floats
 
 GateName = Literal[
     "threshold",
     "guardrail",
+    "objective",
     "baseline",
     "champion",
     "segments",
@@ -36,13 +37,14 @@ PARITY_LIMIT = 1e-7
 class Gate:
     """One condition a candidate must meet. ``clause`` is where it comes from; ``limit`` is what is allowed, None when it isn't a number.
 
-    ``metric`` is the one a guardrail limits; the other gates judge by the success metric, or by none.
+    ``metric`` is the one a guardrail or an objective limits; the other gates judge by the success metric, or by none.
     """
 
     name: GateName
     limit: float | None
     clause: str
     metric: str = ""
+    objective: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +57,7 @@ class Evidence:
         scores: the candidate's scores on the holdout, ``(n, k)``.
         baseline_scores: the baseline's on the same rows.
         champion_scores: the champion's on the same rows; None when there is no champion.
-        segment_scores: scores by segment, and the whole (``segment`` empty), of any metric.
+        segment_scores: scores by segment, and the whole (``segment`` empty), of any metric; those of each objective too.
         latency_p99_ms: 99th percentile of one prediction on the bundle.
         size_mb: size of the bundle.
         memory_mb: resident memory of a fresh process that loaded the bundle and answered rows.
@@ -97,14 +99,16 @@ class Evidence:
         return self.champion_scores is not None or self.champion_inputs is not None
 
 
-def compile_gates(success: Success, problem: Problem | None = None) -> tuple[Gate, ...]:
+def compile_gates(success: Success, problem: Problem | None = None, objectives: Sequence[Objective] = ()) -> tuple[Gate, ...]:
     """The gates of a charter's ``success`` section, in the order they are told. Champion, parity and contract are always there.
 
-    With the ``problem`` section an online model must also carry its traffic: the peak where one is given, else what is expected.
+    Each objective with a limit has a gate of its own. With the ``problem`` section an online model must also carry its traffic: the
+    peak where one is given, else what is expected.
     """
     gates = [
         Gate("threshold", success.threshold, "success.threshold") if success.threshold is not None else None,
         *(_guardrail(at, guardrail) for at, guardrail in enumerate(success.guardrails)),
+        *(_objective(at, each) for at, each in enumerate(objectives) if each.at_least is not None or each.at_most is not None),
         Gate("baseline", success.improvement, "success.improvement") if success.baseline.kind != "none" else None,
         Gate("champion", success.champion_margin, "success.champion_margin"),
         Gate("segments", success.segment_gap, "success.segment_gap") if success.segment_gap is not None else None,
@@ -121,6 +125,11 @@ def compile_gates(success: Success, problem: Problem | None = None) -> tuple[Gat
 def _guardrail(at: int, guardrail: Guardrail) -> Gate:
     limit = guardrail.at_most if guardrail.at_least is None else guardrail.at_least
     return Gate("guardrail", limit, f"success.guardrails[{at}]", guardrail.metric)
+
+
+def _objective(at: int, objective: Objective) -> Gate:
+    clause, limit = ("at_most", objective.at_most) if objective.at_least is None else ("at_least", objective.at_least)
+    return Gate("objective", limit, f"objectives[{at}].{clause}", objective.metric, objective.name)
 
 
 def _capacity(problem: Problem) -> Gate:

@@ -15,18 +15,20 @@ from homeostat.stats.paired import paired_bootstrap
 from homeostat.validation.gates import compile_gates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from homeostat.core.records import Score
-    from homeostat.core.sections import Problem, Success
+    from homeostat.core.sections import Objective, Problem, Success
     from homeostat.stats.kernels import Floats
     from homeostat.validation.gates import Evidence, Fields, Gate, GateName
 
     Judge = Callable[[Gate, Evidence, Success, int], GateResult]
 
 
-def validate(evidence: Evidence, success: Success, seed: int = 0, problem: Problem | None = None) -> Verdict:
-    """Judge a candidate by each gate of the charter's ``success`` section, and with ``problem`` by the traffic it must carry.
+def validate(
+    evidence: Evidence, success: Success, seed: int = 0, problem: Problem | None = None, objectives: Sequence[Objective] = ()
+) -> Verdict:
+    """Judge a candidate by each gate of the charter's ``success`` section and of its objectives, with ``problem`` by the traffic too.
 
     Same evidence and seed, same verdict.
 
@@ -34,14 +36,14 @@ def validate(evidence: Evidence, success: Success, seed: int = 0, problem: Probl
         CharterError: HS112, no such metric.
         ValueError: the candidate's scores don't fit its y, or the metric.
     """
-    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success, problem)))
+    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success, problem, objectives)))
 
 
 def _result(gate: Gate, passed: bool, value: float | None, detail: str, limit: float | None = None) -> GateResult:
     """A result that any store can hold: what is not a finite number is None."""
     shown = value if value is not None and math.isfinite(value) else None
     return GateResult(
-        f"{gate.name} {gate.metric}".strip(),
+        " ".join(filter(None, (gate.name, gate.objective, gate.metric))),
         bool(passed),
         shown,
         gate.limit if limit is None else limit,
@@ -60,6 +62,18 @@ def _threshold(gate: Gate, evidence: Evidence, success: Success, seed: int) -> G
     side = "at least" if measured.greater_is_better else "at most"
     interval = f" ({_short(low)} to {_short(high)})" if math.isfinite(low) else ""
     return _result(gate, passed, value, f"{measured.name} {_short(value)}{interval} is {'' if passed else 'not '}{side} {_short(limit)}")
+
+
+def _objective(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    """The objective's own metric, as the evaluation measured it, is on the good side of its limit."""
+    measured = metric(gate.metric)
+    found = next((one for one in evidence.segment_scores if one.objective == gate.objective and one.metric == measured.name), None)
+    if found is None or gate.limit is None:
+        return _result(gate, False, None, f"{measured.name} of {gate.objective} was not measured")
+    passed = not better(measured, gate.limit, found.value)
+    side = "at least" if measured.greater_is_better else "at most"
+    told = f"{measured.name} of {gate.objective} {_short(found.value)} ({_short(found.low)} to {_short(found.high)})"
+    return _result(gate, passed, found.value, f"{told} is {'' if passed else 'not '}{side} {_short(gate.limit)}")
 
 
 def _baseline(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
@@ -223,6 +237,7 @@ def _percent(share: float) -> str:
 _JUDGES: dict[GateName, Judge] = {
     "threshold": _threshold,
     "guardrail": _threshold,
+    "objective": _objective,
     "baseline": _baseline,
     "champion": _champion,
     "segments": _segments,

@@ -21,10 +21,11 @@ def _run(project: Path) -> Answer:
         progress.close()
         version = summary(version_of(opened, done.version.id))
         serving = champion(opened)
-        body = done.version.body
+        body, made = done.version.body, done.candidate.body
+        how = f"best of {made['trials']} trials" if made["trials"] else f"the models of {made['reweighted_from']} by other weights"
         lines = [
             f"dataset   {done.dataset.id}: {done.dataset.body['rows']} rows, {done.dataset.body['quarantined']} quarantined",
-            f"candidate {done.candidate.id}: {body['learner']} on {body['window']}, best of {done.candidate.body['trials']} trials",
+            f"candidate {done.candidate.id}: {body['learner']} on {body['window']}, {how}",
             f"holdout   {body['metric']} {body['value']:.4f} ({body['low']:.4f} to {body['high']:.4f})",
             f"version   {version['version']} ({done.version.id}): {'passed every gate' if body['passed'] else 'failed'}",
             *(f"  FAIL {detail}" for detail in done.failed),

@@ -9,6 +9,8 @@ from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from homeostat.charter.schema import Charter
+
 
 def _train(project: Path) -> Answer:
     from homeostat.flow.project import open_project
@@ -20,17 +22,34 @@ def _train(project: Path) -> Answer:
         candidate = train(opened, first_order(opened, dataset), progress)
         progress.close()
         trials = [dict(opened.require(cause).body) for cause in candidate.causes if cause.startswith("trial-")]
-        best = _leaderboard(trials, str(candidate.body["metric"]))
+        boards = _boards(trials, opened.charter)
         body = candidate.body
         lines = [
-            *table([_row(t) for t in best[:10]], ("learner", "window", str(body["metric"]), "seconds", "note")),
+            *(line for metric, best in boards for line in _told(metric, best)),
+            *([f"nothing was trained: the models of {body['reweighted_from']}, added up by other weights"] if not trials else []),
             f"{candidate.id}: {body['learner']} on {body['window']}, {body['trials']} trials in {body['seconds']:.1f} s, "
             f"{body['size_mb']:.2f} MB, one row in {body['latency_p99_ms']:.2f} ms (p99)",
             f"parity with the library on {body['parity']['rows']} rows: largest difference {body['parity']['max_difference']:.1e}, "
             f"{body['parity']['flips']} flipped",
         ]
-        data = {"candidate": candidate.id, **dict(body), "leaderboard": best}
+        data = {"candidate": candidate.id, **dict(body), "leaderboard": [trial for _, best in boards for trial in best]}
     return Answer(data, lines)
+
+
+def _boards(trials: list[dict[str, Any]], charter: Charter) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The metric and the trials, best first; of each objective's search, where there are several."""
+    searches = {each.name: each.metric for each in charter.objectives} or {"": charter.success.metric}
+    found = [(metric, [t for t in trials if t.get("objective", "") == name]) for name, metric in searches.items()]
+    return [(metric, _leaderboard(own, metric)) for metric, own in found if own]
+
+
+def _told(metric: str, best: list[dict[str, Any]]) -> list[str]:
+    objective = str(best[0].get("objective", ""))
+    return [*([f"objective {objective}"] if objective else []), *table([_row(t) for t in best[:10]], _columns(metric))]
+
+
+def _columns(metric: str) -> tuple[str, ...]:
+    return ("learner", "window", metric, "seconds", "note")
 
 
 def _leaderboard(trials: list[dict[str, Any]], metric_name: str) -> list[dict[str, Any]]:

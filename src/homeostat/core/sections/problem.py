@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from homeostat.core.sections.base import Column, Duration, Section, TaskType
+from homeostat.core.sections.base import Column, Duration, Name, Section, TaskType
 
 
 class Stakeholder(Section):
@@ -56,6 +56,24 @@ class Task(Section):
     entity: tuple[Column, ...] = Field(default=(), description="columns that identify what a row is about; labels can be joined on them")
     label_delay: Duration = Field(default=timedelta(0), description="how long after a row its label is known")
     leave_out: tuple[Column, ...] = Field(default=(), description="columns never used as inputs (ids, leaks)")
+
+
+class Objective(Section):
+    """One of several models whose scores are added up: the score of a row is the sum of ``weight`` x what each model says.
+
+    A weight is no part of what is trained, so a change of it makes a new version without training.
+    """
+
+    name: Name = Field(description="lower-case letters, digits, '.', '_' and '-'")
+    target: Column = Field(description="what this model learns; never an input of any of them")
+    type: Literal["regression", "binary"] = Field(default="regression", description="binary: the probability of the positive class counts")
+    positive: str | int | bool | None = Field(default=None, description="binary: the class whose probability counts")
+    metric: str = Field(description="by which this model's trials are compared")
+    weight: float = Field(
+        default=1.0, description="what one unit, or a probability of one, counts in the score; negative where less is better"
+    )
+    at_least: float | None = Field(default=None, description="lower limit of the metric on the holdout, where more is better")
+    at_most: float | None = Field(default=None, description="upper limit of the metric on the holdout, where less is better")
 
 
 class Outcome(Section):

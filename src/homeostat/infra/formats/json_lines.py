@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -25,6 +25,7 @@ _CAN_BE: dict[_JsonKind, tuple[LogicalType, ...]] = {
     "boolean": ("boolean",),
     "nested": (),
 }
+_KIND_OF: dict[str, _JsonKind] = {'"': "string", "t": "boolean", "f": "boolean", "[": "nested", "{": "nested"}
 
 
 def json_batches(file: BinaryIO, section: Source, name: str, rows: int, block: int = BLOCK) -> Iterator[SourceRead]:
@@ -98,8 +99,7 @@ def _block(text: bytes, first: int, nulls: frozenset[str]) -> _Parsed:
     import polars as pl
 
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-    texts: dict[str, list[str | None]] = {}
-    kinds: dict[str, set[_JsonKind]] = {}
+    objects: list[dict[str, msgspec.Raw]] = []
     lines: list[int] = []
     broken: list[tuple[int, str, str]] = []
     for number, line in enumerate(text.split(b"\n")[:-1], first):
@@ -110,33 +110,36 @@ def _block(text: bytes, first: int, nulls: frozenset[str]) -> _Parsed:
         except msgspec.MsgspecError as error:
             broken.append((number, line.decode(), f"not a JSON object: {error}"))
             continue
-        for key, raw in values.items():
-            name = key or "column_0"
-            column = texts.get(name)
-            if column is None:
-                column = texts[name] = []
-                kinds[name] = set()
-            column.extend([None] * (len(lines) - len(column)))
-            column.append(_text(raw, kinds[name], nulls))
+        objects.append({key or "column_0": raw for key, raw in values.items()} if "" in values else values)
         lines.append(number)
-    for column in texts.values():
-        column.extend([None] * (len(lines) - len(column)))
-    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
-    return _Parsed(frame, kinds, pl.Series("_line", lines, dtype=pl.Int64), broken)
+    texts, kinds = {}, {}
+    for name, raws in _columns(objects):
+        texts[name], kinds[name] = _texts(name, raws, nulls)
+    return _Parsed(pl.DataFrame(texts), kinds, pl.Series("_line", lines, dtype=pl.Int64), broken)
 
 
-def _text(raw: msgspec.Raw, kinds: set[_JsonKind], nulls: frozenset[str]) -> str | None:
+def _columns(objects: list[dict[str, msgspec.Raw]]) -> Iterator[tuple[str, Iterable[msgspec.Raw | bytes]]]:
+    """The values of the objects column by column, in the order in which the keys first appear."""
+    shapes = dict.fromkeys(map(tuple, objects))
+    if len(shapes) == 1:  # nearly always so, and then no key is looked up
+        yield from zip(next(iter(shapes)), zip(*(each.values() for each in objects), strict=True), strict=True)
+        return
+    for name in dict.fromkeys(key for shape in shapes for key in shape):
+        yield name, [each.get(name, b"null") for each in objects]
+
+
+def _texts(name: str, raws: Iterable[msgspec.Raw | bytes], nulls: frozenset[str]) -> tuple[pl.Series, set[_JsonKind]]:
+    """The values as texts: those of strings, numbers and what is nested as they are written; and the kinds of values there are."""
     import msgspec
+    import polars as pl
 
-    value = bytes(raw)
-    start = value[:1]
-    if start == b'"':
-        text = str(msgspec.json.decode(value, type=str))
-        if text in nulls:
-            return None
-        kinds.add("string")
-        return text
-    if start == b"n":
-        return None
-    kinds.add("nested" if start in b"[{" else "boolean" if start in b"tf" else "number")
-    return value.decode()
+    values = pl.Series(name, list(map(bytes, raws)), dtype=pl.Binary).cast(pl.String)
+    start = values.str.head(1)
+    quoted = start == '"'
+    bare = values.str.strip_prefix('"').str.strip_suffix('"').zip_with(quoted, values)
+    escaped = (quoted & values.str.contains("\\", literal=True)).arg_true()
+    if len(escaped):
+        bare = bare.scatter(escaped, [msgspec.json.decode(value, type=str) for value in values[escaped]])
+    there = (start != "n") & ~(quoted & bare.is_in(list(nulls)))
+    kinds = {_KIND_OF.get(mark, "number") for mark in start.filter(there).unique()}
+    return pl.select(pl.when(there).then(bare).alias(name)).to_series(), kinds

@@ -1,0 +1,143 @@
+"""Stage 5: the model a charter asks for, searched on one split; with several objectives a model for each, added up by their weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from homeostat.charter.effective import charter_of, effective_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from homeostat.charter.schema import Charter
+    from homeostat.core import sections
+    from homeostat.core.ports import Progress
+    from homeostat.core.records import Decision, Split
+    from homeostat.graph.plan import Floats
+    from homeostat.learning.search import Candidate
+    from homeostat.learning.search import Progress as Say
+
+
+def develop(
+    charter: Charter,
+    learning: sections.Learning,
+    split: Split,
+    decisions: tuple[Decision, ...],
+    start: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Candidate:
+    """The best model within the budget; several objectives share it, each a part of it.
+
+    Args:
+        charter: what is wanted.
+        learning: learners, windows, budget and seed of this search.
+        split: the rows; the holdout is not looked at.
+        decisions: about the columns, shared by all objectives since they look at inputs only.
+        start: ``{"learner": ..., "params": {...}}`` of the champion, and ``models`` with the same by objective.
+        progress: told after each trial.
+    """
+    say = partial(_say, progress) if progress else None
+    if not charter.objectives:
+        return _searched(charter, learning, split, decisions, start, say)
+    every = charter.objectives
+    own = learning.model_copy(update={"budget": _share(learning.budget, len(every))})
+    known = (start or {}).get("models", {})
+    members = {}
+    for at, each in enumerate(every):
+        told = partial(_say_member, say, each.name, at, len(every)) if say else None
+        members[each.name] = _searched(charter_of(charter, each), own, split, decisions, known.get(each.name), told)
+    return _summed(charter, split, members)
+
+
+def weights_of(charter: Charter) -> dict[str, float]:
+    """The weight of each objective; empty where there are none."""
+    return {each.name: each.weight for each in charter.objectives}
+
+
+def member_scores(member: Candidate, scores: Floats) -> Floats:
+    """What counts of a member's scores (n, k): the value, or the probability of the positive class: (n,)."""
+    return scores[:, len(member.plan.classes[1:])]
+
+
+def _say(progress: Progress, message: str, done: float | None = None) -> None:
+    progress.update(f"train {message}", done=done)
+
+
+def _say_member(say: Say, name: str, at: int, members: int, message: str, done: float | None = None) -> None:
+    say(f"{name}: {message}", None if done is None else (at + done) / members)
+
+
+def _share(budget: sections.Budget, members: int) -> sections.Budget:
+    """What one member may spend."""
+    seconds = None if budget.seconds is None else budget.seconds / members
+    return budget.model_copy(update={"seconds": seconds, "trials": None if budget.trials is None else math.ceil(budget.trials / members)})
+
+
+def _searched(
+    charter: Charter,
+    learning: sections.Learning,
+    split: Split,
+    decisions: Sequence[Decision],
+    start: Mapping[str, Any] | None,
+    say: Say | None,
+) -> Candidate:
+    from homeostat.core.targets import classes_of, encode_target
+    from homeostat.flow.amounts import amounts
+    from homeostat.flow.preparing import stages_of
+    from homeostat.learning.search import search
+    from homeostat.learning.threshold import with_decision
+    from homeostat.stats.metrics import metric
+
+    task = effective_task(charter)
+    found = search(
+        split,
+        task,
+        learning,
+        metric(charter.success.metric),
+        stages_of(charter, split, decisions),
+        clock=time.monotonic,
+        start=start,
+        progress=say,
+    )
+    y = encode_target(split.validation[task.target], classes_of(split.train[task.target], task))
+    return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
+
+
+def _summed(charter: Charter, split: Split, members: Mapping[str, Candidate]) -> Candidate:
+    """The members as one: a plan whose score is their weighted sum, judged by the success metric on the validation rows."""
+    from homeostat.core.targets import encode_target
+    from homeostat.graph.merge import weighted_sum
+    from homeostat.learning.search import Candidate
+    from homeostat.stats.metrics import metric
+
+    weights = weights_of(charter)
+
+    def summed(frame: pl.DataFrame) -> Floats:
+        return _sum(weights, {name: member_scores(member, member.oracle(frame)) for name, member in members.items()})
+
+    judged = _sum(weights, {name: member_scores(member, member.judged) for name, member in members.items()})
+    y = encode_target(split.validation[charter.task.target], ())
+    windows = list(dict.fromkeys(member.window for member in members.values()))
+    return Candidate(
+        plan=weighted_sum({name: member.plan for name, member in members.items()}, weights, charter.task.target),
+        learner=" + ".join(member.learner for member in members.values()),
+        window=" + ".join(windows),
+        params={name: dict(member.params) for name, member in members.items()},
+        value=metric(charter.success.metric).score(y, judged),
+        judged=judged,
+        trials=(),
+        oracle=summed,
+        members=dict(members),
+    )
+
+
+def _sum(weights: Mapping[str, float], scores: Mapping[str, Floats]) -> Floats:
+    return np.asarray(sum(weights[name] * said for name, said in scores.items()))[:, None]

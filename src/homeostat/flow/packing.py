@@ -1,0 +1,73 @@
+"""From a model in memory to what is kept of it: the bundle with its parity proof, its footprint, and the profile it is watched by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from homeostat.charter.effective import purpose
+
+if TYPE_CHECKING:
+    from homeostat.core import sections
+    from homeostat.core.facts import Fact
+    from homeostat.core.records import Split
+    from homeostat.flow.project import Project
+    from homeostat.learning.search import Candidate
+    from homeostat.serving.bundle import Bundle
+    from homeostat.serving.parity import ParityReport
+
+PARITY_ROWS = 2_000
+
+
+def pack_candidate(project: Project, found: Candidate, split: Split, run: Fact, learning: sections.Learning) -> dict[str, object]:
+    """Store the bundle and the reference profile, and measure: what a ``candidate`` fact says of them."""
+    from homeostat.flow.footprint import measure_footprint
+    from homeostat.serving.bundle import pack
+
+    bundle, parity = _bundle(project, found, split, run)
+    packed = pack(bundle)
+    return {
+        "bundle": project.blobs.put(packed),
+        "size_mb": round(len(packed) / 1e6, 4),
+        **asdict(measure_footprint(bundle, split.validation)),
+        "parity": {"rows": parity.rows, "max_difference": parity.max_difference, "flips": parity.flips, "passed": parity.passed},
+        "profile": _reference_profile(project, found, learning, bundle, split),
+    }
+
+
+def _bundle(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[Bundle, ParityReport]:
+    import polars as pl
+
+    from homeostat.serving.bundle import build
+    from homeostat.serving.parity import parity, stress_frame
+
+    charter = project.charter
+    used = {source.name for source in found.plan.inputs}
+    ignored = [name for name in split.train.columns if name not in used and not name.startswith("_")]
+    facts = {
+        "run": run.id,
+        "dataset": str(run.body["dataset"]),
+        "charter": project.charter_digest,
+        "commit": str(run.body["code"].get("commit", "")),
+        "learner": found.learner,
+        "window": found.window,
+        **({"objectives": ", ".join(f"{each.weight:g} x {each.name}" for each in charter.objectives)} if charter.objectives else {}),
+        **{name: str(said) for name, said in purpose(charter).items() if name in ("statement", "objective", "decision", "business_metric")},
+    }
+    seen = split.development
+    sample = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
+    rows = pl.concat([sample, stress_frame(sample, found.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
+    bundle = build(found.plan, name=charter.name, sample=split.validation, ignored=ignored, facts=facts, created=run.at.isoformat())
+    report = parity(bundle, rows, found.oracle(rows))
+    return bundle.with_parity(report), report
+
+
+def _reference_profile(project: Project, found: Candidate, learning: sections.Learning, bundle: Bundle, split: Split) -> str:
+    """Digest of the profile of the rows the model learned from, with its predictions and the targets; of several models, all rows."""
+    from homeostat.core.ids import canonical
+    from homeostat.flow.references import scored_profile
+    from homeostat.preparation.window import select
+
+    window = next((each for each in learning.windows if each.label() == found.window), None)
+    rows = split.development if window is None else select(split.development, project.charter.task, window)[0]
+    return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))
