@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 ATTEMPTS = 5
+BATCH_ROWS = 250_000
 MOST_RUNS = 1_000
 
 
@@ -132,6 +133,14 @@ class Table:
         import polars as pl
 
         return pl.scan_delta(self._open(version))
+
+    def batches(self, version: int | None = None, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """The rows of a version (default: the newest) in frames of about so many, in no order; they are not in memory together.
+
+        Raises:
+            ProjectError: HS608, the table does not exist yet; HS605, there is no such version.
+        """
+        yield from self.scan(version).collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
 
     def read(self, version: int | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a version (default: the newest), ordered by ``_source`` and ``_line`` where the table has them.

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LEAST_TRAIN, LEAST_VALIDATION, LEAST_HOLDOUT = 20, 10, 10
 """Fewer rows than these and nothing that is measured means anything."""
 
+WORDS = "_words"
+"""A column with the fingerprints of rows of which the other columns are elsewhere."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eligible:
@@ -185,8 +188,7 @@ def _rolling(seconds: Floats, judged: int, folds: int, gap: float) -> tuple[tupl
 
 def _places(rows: pl.DataFrame, task: sections.Task, plan: sections.SplitPlan, seed: int) -> Floats:
     """Where each row stands in [0, 1): equal for copies of a row, and for the rows of a group."""
-    content = [name for name in rows.columns if name != task.target and not name.startswith("_")]
-    words = fingerprints(rows, content, seed)
+    words = rows[WORDS].to_numpy() if WORDS in rows.columns else content_words(rows, task, seed)
     if plan.kind == "random":
         return positions(words)
     if plan.kind == "stratified":
@@ -196,6 +198,11 @@ def _places(rows: pl.DataFrame, task: sections.Task, plan: sections.SplitPlan, s
     known = ~rows[plan.group].is_null().to_numpy()
     groups = np.where(known, fingerprints(rows, [plan.group], seed), words)  # a row without a group is one of its own
     return _ranked(groups, np.zeros(rows.height, dtype=np.int64))
+
+
+def content_words(rows: pl.DataFrame, task: sections.Task, seed: int = 0) -> Words:
+    """The fingerprints of the rows' content: all columns but the target and ours, (n,)."""
+    return fingerprints(rows, [name for name in rows.columns if name != task.target and not name.startswith("_")], seed)
 
 
 def _ranked(words: Words, strata: Ints) -> Floats:
