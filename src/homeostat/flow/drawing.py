@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from homeostat.core.facts import Fact
     from homeostat.flow.project import Project
 
+AT = "_at"
+
 
 def drawn(project: Project, dataset: Fact, learning: sections.Learning) -> tuple[TrainingRows, Split]:
     """The index of all rows, and their split with the rows that judge and the rows that are drawn; ``_draw`` is their place in the queue.
@@ -80,15 +82,15 @@ def _kept(charter: Charter, learning: sections.Learning, whole: Split) -> Split:
     ends = np.cumsum([0, whole.train.height, between.height, whole.validation.height])
     rows = whole.development
     place = places(rows[charter.task.target], charter.task, section, charter.learning.seed, np.repeat(np.arange(3), np.diff(ends)))
-    rows = rows.with_columns(pl.Series(DRAW, place)).with_row_index("_at")
+    rows = rows.with_columns(pl.Series(DRAW, place)).with_row_index(AT)
     taught = [rows, rows[: whole.train.height], *(rows[chosen] for chosen, _ in whole.folds)]
     keep = np.zeros(rows.height, dtype=np.bool_)
     for judged in (np.arange(ends[2], ends[3]), *(chosen for _, chosen in whole.folds)):
         keep[judged] = True
     for part in taught:
         for used in _used(charter, learning, part):
-            keep[used["_at"].to_numpy()] = True
-    train, between, validation = (rows[start:end].drop("_at").filter(keep[start:end]) for start, end in pairwise(ends))
+            keep[used[AT].to_numpy()] = True
+    train, between, validation = (rows[start:end].drop(AT).filter(keep[start:end]) for start, end in pairwise(ends))
     place_of = np.cumsum(keep) - 1
     folds = tuple((_moved(chosen, keep, place_of), _moved(judged, keep, place_of)) for chosen, judged in whole.folds)
     return replace(whole, train=train, validation=validation, between=None if whole.between is None else between, folds=folds)
@@ -114,18 +116,22 @@ def _read(project: Project, dataset: Fact, kept: Split) -> Split:
     """The split with whole rows."""
     import polars as pl
 
-    keys = list(PROVENANCE)
     parts = [part for part in (kept.train, kept.between, kept.validation, kept.holdout) if part is not None]
-    wanted = pl.concat([part.select(pl.col(keys[0]).cast(pl.String), keys[1]) for part in parts])
+    source, line = PROVENANCE
+    wanted = pl.concat([part.select(pl.col(source).cast(pl.String), line) for part in parts]).with_row_index(AT)
     frames = []
     for batch in dataset_batches(project, dataset):
+        lines = pl.col(line).is_between(batch[line].min(), batch[line].max())
+        near = wanted.filter(lines & pl.col(source).is_in(batch[source].unique().implode()))
         rows = usable(project, dataset, batch)
-        frames += [frame.join(wanted, on=keys, how="semi", nulls_equal=True) for frame in (rows.frame, rows.weak)]
+        frames += [frame.join(near, on=[source, line], how="inner") for frame in (rows.frame, rows.weak)]
     found = pl.concat(frames)
-
-    def whole(part: pl.DataFrame) -> pl.DataFrame:
-        asked = part.select(pl.col(keys[0]).cast(pl.String), keys[1], *([DRAW] if DRAW in part.columns else []))
-        return asked.join(found, on=keys, how="left", nulls_equal=True, maintain_order="left").select(*found.columns, *asked.columns[2:])
-
-    between = None if kept.between is None else whole(kept.between)
-    return replace(kept, train=whole(kept.train), validation=whole(kept.validation), holdout=whole(kept.holdout), between=between)
+    frames.clear()
+    order = found.drop_in_place(AT).arg_sort()
+    found = pl.DataFrame([found.drop_in_place(name).gather(order) for name in found.columns])  # one column after the other is moved
+    ends = np.cumsum([0, *(part.height for part in parts)])
+    whole = [
+        found[start:end].with_columns(part[DRAW]) if DRAW in part.columns else found[start:end]
+        for part, (start, end) in zip(parts, pairwise(ends), strict=True)
+    ]
+    return replace(kept, train=whole[0], between=whole[1] if kept.between is not None else None, validation=whole[-2], holdout=whole[-1])
