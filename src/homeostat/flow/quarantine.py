@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from homeostat.flow.project import Project
 
 KEYS = ("_table", "_source", "_line")
-ABOUT = (*KEYS, "_rules", "_reasons")
 
 
 @dataclass(frozen=True, slots=True)
