@@ -128,6 +128,17 @@ def _deliver(table: Table, key: str, frames: list[pl.DataFrame]) -> int:
         return delivery.commit(replacing=None)
 
 
+def test_rows_come_in_batches_of_any_version(table: Table) -> None:
+    table.append(_rows("x"), {}, "k0")
+    assert [frame.height for frame in table.batches()] == [0]
+    table.append(_rows("x", *range(50)), {}, "k1")
+    table.append(_rows("y", *range(30)), {}, "k2")
+    assert all(frame.height <= 8 for frame in table.batches(rows=8))
+    assert pl.concat(table.batches(rows=8)).sort("_source", "_line").equals(table.read())
+    assert pl.concat(table.batches(1, rows=8)).sort("_line").equals(table.read(1))
+    assert next(table.batches(0)).schema == table.read().schema
+
+
 def test_an_empty_write_is_a_commit_too(table: Table) -> None:
     assert table.append(_rows("x"), {"note": "nothing"}, "k1") == 0
     assert table.append(_rows("x"), {}, "k2") == 1

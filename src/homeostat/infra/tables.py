@@ -135,12 +135,18 @@ class Table:
         return pl.scan_delta(self._open(version))
 
     def batches(self, version: int | None = None, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """The rows of a version (default: the newest) in frames of about so many, in no order; they are not in memory together.
+        """The rows of a version (default: the newest) in frames of about so many, in no order, one at a time; at least one frame.
 
         Raises:
             ProjectError: HS608, the table does not exist yet; HS605, there is no such version.
         """
-        yield from self.scan(version).collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
+        there = self.scan(version)
+        some = False
+        for frame in there.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+            some = True
+            yield frame
+        if not some:
+            yield there.head(0).collect()
 
     def read(self, version: int | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a version (default: the newest), ordered by ``_source`` and ``_line`` where the table has them.
