@@ -242,6 +242,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.delimiter": ";"}, "HS118", "data.delimiter", "for a database"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.decimal": ","}, "HS118", "data.decimal", "for a database"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.encoding": "latin-1"}, "HS118", "data.encoding", "for a database"),
+    (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.null_values": ["NA"]}, "HS118", "data.null_values", "for a database"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.slice": "week"}, "HS118", "data.slice", "without a watermark"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.late": "1d"}, "HS118", "data.late", "without a watermark"),
     (REGRESSION, {"data.table": "t"}, "HS118", "data.table", "no database"),
@@ -500,6 +501,48 @@ def test_the_functions_of_sql() -> None:
     assert expression_problem("age > 60 AND job <> 'student'", ("y",)) == ""
     for other_rows in ("row_number() over (order by a)", "count(*)", "x - avg(x)", "lag(x) over (order by t)", "row_number() over ()"):
         assert "other rows" in expression_problem(other_rows), other_rows
+    for clock in ("t < NOW()", "t < now ( )", "t < CURRENT_DATE", "current_timestamp > t", "t < localtime"):
+        assert "reads the clock" in expression_problem(clock), clock
+    for other in ("x > ANY(SELECT 1)", "x = (SELECT 1)"):
+        assert "other rows" in expression_problem(other), other
+    for broken in ("x > INTERVAL '1 foo'", "x > 1; DROP TABLE t", "", "\0", "columns('*') > 1", " > x".join("x" * 3000), "(" * 3000):
+        assert expression_problem(broken), broken[:20]
+    for named in ('"current_date" > 1', "x = 'now()'", "x > 1 -- now()", "now > 3", "today > 1"):
+        assert expression_problem(named) == "", named
     for fine in ("0.9 * x", "upper(x) like 'Agg%'", "x in (1, 2)", "CASE WHEN a > 2 THEN 'Len' ELSE b END", "'yes'", "coalesce(a, 0)"):
         assert expression_problem(fine) == "", fine
     assert columns_of("not sql at all (") == ()
+
+
+PRIVATE_CASES = [
+    (BINARY, {"problem.mode": "edge", "success.size_mb": 5, "privacy.pseudonymise": ["a"]}, "HS117", "privacy.pseudonymise[0]", "device"),
+    (
+        BINARY,
+        {"privacy.pseudonymise": ["a"], "success.baseline": {"kind": "rule", "rule": "a > 1"}},
+        "HS117",
+        "privacy.pseudonymise[0]",
+        "hash",
+    ),
+    (
+        BINARY,
+        {"privacy.never_store": ["a"], "success.baseline": {"kind": "rule", "rule": "a > 1"}},
+        "HS117",
+        "privacy.never_store[0]",
+        "gone",
+    ),
+    (BINARY, {"data.curated_contract": "c.yaml"}, "HS118", "data.curated_contract", "without data.joins"),
+]
+
+
+@pytest.mark.parametrize(("base", "changes", "code", "place", "says"), PRIVATE_CASES)
+def test_what_could_not_be_kept_later_is_refused_now(
+    base: dict[str, Any], changes: dict[str, Any], code: str, place: str, says: str
+) -> None:
+    found = wrong(base, changes)
+    assert [(one[0], one[1]) for one in found] == [(code, place)], found
+    assert says in found[0][2]
+
+
+@pytest.mark.parametrize("where", ["task.leave_out", "privacy.never_use"])
+def test_a_pseudonym_that_is_no_input_needs_no_key_on_the_device(where: str) -> None:
+    assert not wrong(BINARY, {"problem.mode": "edge", "success.size_mb": 5, "privacy.pseudonymise": ["a"], where: ["a"]})

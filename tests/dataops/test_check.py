@@ -176,7 +176,7 @@ def test_quarantine_keeps_what_json_cannot_say() -> None:
         }
     )
     kept = quarantine_rows(check(frame, contract), "d-1", "data")
-    assert kept.columns == ["_table", "_source", "_line", "_rules", "_reasons", "_row", "_delivery"]
+    assert kept.columns == ["_table", "_source", "_line", "_rules", "_reasons", "_row", "_delivery", "_final"]
     assert [json.loads(row) for row in kept["_row"]] == [
         {
             "a": "inf",
@@ -197,4 +197,4 @@ def test_broken_lines_fit_the_same_table() -> None:
     kept = broken_lines(broken, "f.csv", "d", "data")
     report = check(pl.DataFrame({"a": [1]}), Contract("c", "1", (ColumnRule("a", "number"),)))
     assert kept.schema == quarantine_rows(report, "d", "data").schema
-    assert kept.row(0) == ("data", "f.csv", 7, ["line"], "a quote is opened and never closed", '{"_text":"1,\\"x"}', "d")
+    assert kept.row(0) == ("data", "f.csv", 7, ["line"], "a quote is opened and never closed", '{"_text":"1,\\"x"}', "d", False)

@@ -272,3 +272,21 @@ def test_a_yaml_fault_has_its_line() -> None:
         parse_contract("apiVersion: v3.1.0\nkind: [", "c.yaml")
     assert caught.value.place.startswith("c.yaml:")
     assert caught.value.place != "c.yaml:"
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ('"1"\nversion: "2"', "'version' twice, first on line 5"),
+        ("{a: 1, a: 2}", "'a' twice"),
+        ("[" * 5000 + "]" * 5000, "more than 40 levels of nesting"),
+        ("&v [1]\ntags: [*v, *v]", "the alias"),
+        ('"\\ud83d"', "half a character"),
+    ],
+)
+def test_yaml_that_would_lose_a_rule_or_never_end_is_refused(version: str, says: str) -> None:
+    text = f"apiVersion: v3.1.0\nkind: DataContract\nid: a\nname: n\nversion: {version}\nschema: []\n"
+    with pytest.raises(DataError) as caught:
+        parse_contract(text, "c.yaml")
+    assert caught.value.code == "HS206"
+    assert says in caught.value.message

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from homeostat.app.cli.main import main
+from homeostat.dataops.quarantine import unpacked
 from homeostat.errors import DataError
 from homeostat.flow.datasets import read_dataset
 from homeostat.flow.ingest import ingest
@@ -140,3 +142,78 @@ def test_the_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["quarantine", "replay", str(folder / "bad.csv"), *at]) == 3
     assert capsys.readouterr().out.startswith("3 rows given: 1 taken in, 2 still in quarantine")
     assert main(["quarantine", "replay", str(folder / "none.csv"), *at]) == 2
+
+
+def test_a_column_may_have_any_name(folder: Path) -> None:
+    """Names that mean something to Python or SQL are names like others: nothing of a row is lost on its way out and in."""
+    odd = ["self", "at", "select", '"', "a.b", " ", "🚲"]
+    contract = {**CONTRACT, "schema": [{**CONTRACT["schema"][0]}]}  # type: ignore[dict-item,index]
+    named = [{"name": name, "logicalType": "string"} for name in odd]
+    contract["schema"][0]["properties"] = [*CONTRACT["schema"][0]["properties"], *named]  # type: ignore[index]
+    (folder / "contract.yaml").write_text(json.dumps(contract))
+    head = ",".join(["code", "x", "y", *(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in odd)])
+    rows = [f"{i:03d},{i},{'three' if i == 3 else i},{','.join(f'{name_at}-{i}' for name_at in range(len(odd)))}" for i in range(6)]
+    (folder / "data" / "a.csv").write_text("\n".join([head, *rows]) + "\n")
+    with open_project(folder) as project:
+        ingest(project)
+        export(project, folder / "out.csv")
+        assert unpacked(quarantined(project)).select(odd).row(0) == tuple(f"{i}-3" for i in range(len(odd)))
+        (folder / "mended.csv").write_text((folder / "out.csv").read_text().replace(",three,", ",3,"))
+        done = replay(project, folder / "mended.csv")
+        assert (done.taken_in, done.still_bad) == (1, 0)
+        assert sorted(read_dataset(project, done.dataset).select(odd).rows()) == [
+            tuple(f"{i}-{row}" for i in range(len(odd))) for row in range(6)
+        ]
+
+
+def test_an_empty_text_stays_one_and_a_null_stays_null(folder: Path) -> None:
+    charter = (folder / "homeostat.yaml").read_text().replace("contract: contract.yaml,", 'contract: contract.yaml, null_values: ["NA"],')
+    (folder / "homeostat.yaml").write_text(charter)
+    (folder / "data" / "a.csv").write_text("code,x,y,\n007,1,1,\n,NA,three,\n008,1,2,\n009,2,2,\n".replace(",\n", "\n"))
+    with open_project(folder) as project:
+        ingest(project)
+        export(project, folder / "out.csv")
+        text = (folder / "out.csv").read_text().replace("three", "3").replace('""', "")  # as a spreadsheet writes an empty text
+        (folder / "out.csv").write_text(text)
+        done = replay(project, folder / "out.csv")
+        assert read_dataset(project, done.dataset).filter(pl.col("y") == 3).select("code", "x").row(0) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda text: text.replace(",three", ""), "fields, expected"),
+        (lambda text: text.replace("code,x", "code,code"), "'code'"),
+        (lambda text: text.replace("009", '"009'), "cannot be parsed"),
+        (lambda text: text.splitlines()[0], "holds no rows"),
+        (lambda _: "", "holds no rows"),
+        (lambda text: text.replace("_line", "line"), "got no column _line"),
+    ],
+)
+def test_a_damaged_file_is_refused_whole(folder: Path, damage: Callable[[str], str], says: str) -> None:
+    with open_project(folder) as project:
+        ingest(project)
+        export(project, folder / "out.csv")
+        (folder / "out.csv").write_text(damage((folder / "out.csv").read_text()))
+        with pytest.raises(DataError, match=says):
+            replay(project, folder / "out.csv")
+        assert quarantined(project).height == 3
+
+
+def test_rejected_rows_are_kept_whole_and_no_replay_brings_them_in(folder: Path) -> None:
+    contract = json.loads((folder / "contract.yaml").read_text())
+    contract["schema"][0]["properties"][1]["customProperties"] = [{"property": "severity", "value": {"range": "reject"}}]
+    (folder / "contract.yaml").write_text(json.dumps(contract))
+    with open_project(folder) as project:
+        before = ingest(project)
+        kept = {row["_line"]: row for row in quarantined(project).to_dicts()}
+        assert {line: row["_final"] for line, row in kept.items()} == {3: True, 4: False, 5: False}
+        assert (kept[3]["_rules"], kept[3]["_reasons"]) == (["x.range"], "x: got 99, allowed: at most 10")
+        assert [float(value) if name != "code" else value for name, value in json.loads(kept[3]["_row"]).items()] == ["008", 99, 2]
+        assert {one["rule"]: one["final"] for one in overview(project)} == {"x.range": 1, "y.type": 0, "line": 0}
+        export(project, folder / "out.csv")
+        (folder / "out.csv").write_text((folder / "out.csv").read_text().replace("99", "9").replace("three", "3"))
+        done = replay(project, folder / "out.csv")
+        assert (done.given, done.taken_in, done.still_bad, done.rejected) == (3, 1, 1, 1)
+        assert done.dataset.body["rows"] == before.body["rows"] + 1
+        assert sorted(quarantined(project)["_line"]) == [3, 5]

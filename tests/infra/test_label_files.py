@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from homeostat.errors import DataError, ProjectError
-from homeostat.infra.label_files import read_labels, write_labels
+from homeostat.infra.label_files import read_texts, write_labels
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -17,12 +17,12 @@ def test_csv_is_read_as_texts_with_lines(tmp_path: Path, delimiter: str) -> None
     path = tmp_path / "l.csv"
     text = '\ufeffid,_line,note,y\r\n007,2,"two\nlines, quoted",yes\r\n\r\n1.50,3,,\r\n'
     path.write_bytes(text.replace(",", delimiter).replace(f"lines{delimiter}", "lines,").encode())
-    assert read_labels(path).rows() == [("007", "2", "two\nlines, quoted", "yes", 2), ("1.50", "3", None, None, 5)]
+    assert read_texts(path).rows() == [("007", "2", "two\nlines, quoted", "yes", 2), ("1.50", "3", None, None, 5)]
 
 
 def test_parquet_is_read_as_texts(tmp_path: Path) -> None:
     pl.DataFrame({"id": [7, 8], "day": [date(2024, 1, 1), None], "y": [1.0, 2.5]}).write_parquet(tmp_path / "l.parquet")
-    assert read_labels(tmp_path / "l.parquet").rows() == [("7", "2024-01-01", "1", 1), ("8", None, "2.5", 2)]
+    assert read_texts(tmp_path / "l.parquet").rows() == [("7", "2024-01-01", "1", 1), ("8", None, "2.5", 2)]
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_parquet_is_read_as_texts(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as error:
-        read_labels(tmp_path / name)
+        read_texts(tmp_path / name)
     assert said in str(error.value)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="HS201"):
-        read_labels(tmp_path / "gone.csv")
+        read_texts(tmp_path / "gone.csv")
 
 
 @pytest.mark.parametrize("name", ["q.csv", "q.parquet"])
 def test_what_is_written_is_read_back_and_never_overwritten(tmp_path: Path, name: str) -> None:
     frame = pl.DataFrame({"_source": ["a"], "_line": [2], "x": ['say "hi",\nyou']})
     write_labels(frame, tmp_path / name)
-    assert read_labels(tmp_path / name).drop("_given").rows() == [("a", "2", 'say "hi",\nyou')]
+    assert read_texts(tmp_path / name).drop("_given").rows() == [("a", "2", 'say "hi",\nyou')]
     with pytest.raises(ProjectError, match="HS607"):
         write_labels(frame, tmp_path / name)
     with pytest.raises(DataError, match="HS209"):

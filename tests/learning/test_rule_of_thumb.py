@@ -119,3 +119,12 @@ def test_nothing_to_learn_and_nothing_to_learn_from() -> None:
     assert tabulate((Input("note", "text"),), words, {}).names == ()
     unknown = np.where(np.arange(N) % 2 == 0, -1.0, (FRAME["heat"].to_numpy() > 0.5).astype(float))  # -1: a class nobody knows
     assert fitted(unknown, goal("binary", "accuracy", ("no", "yes")))[0].words
+
+
+def test_numbers_beyond_float32_are_numbers_like_others() -> None:
+    vast = np.where(np.arange(N) % 2, 1e100, -1e100)
+    inputs, frame = (Input("vast", "number"),), pl.DataFrame({"vast": vast + RNG.uniform(0, 1e99, N)})
+    table = tabulate(inputs, frame, few_values(inputs, frame))
+    rule = rule_of_thumb(table, np.where(vast > 0, 5.0, 1.0), goal("regression", "mae"))
+    assert rule is not None
+    assert rule.words == "1 if vast <= 0, else 5"

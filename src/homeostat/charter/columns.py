@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from homeostat.charter.sql import columns_of
 from homeostat.charter.violations import Loc, clause, shown
 from homeostat.errors import DataError
 
@@ -38,6 +39,11 @@ def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
         lists |= {("privacy", name): getattr(charter.privacy, name) for name in type(charter.privacy).model_fields}
     for loc, columns in lists.items():
         yield from (((*loc, index), column) for index, column in enumerate(columns))
+    rule = charter.success.baseline.rule
+    if rule is not None:
+        yield from ((("success", "baseline", "rule"), column) for column in columns_of(rule))
+    for index, label in enumerate(charter.labelling.rules):
+        yield from ((("labelling", "rules", index, "when"), column) for column in columns_of(label.when))
     for name in ("types", "columns"):
         yield from ((("preparation", name, column), column) for column in getattr(charter.preparation, name))
 
@@ -80,5 +86,6 @@ def near_columns(name: str, columns: Sequence[str]) -> str:
     near = [lower[match] for match in get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
     if near:
         return f"did you mean {' or '.join(near)}?"
-    listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+    theirs = [column for column in columns if not column.startswith("_")]
+    listed = ", ".join(theirs[:12]) + (", ..." if len(theirs) > 12 else "")
     return f"the data has {listed or 'no columns'}"

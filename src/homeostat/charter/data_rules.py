@@ -11,7 +11,7 @@ from homeostat.charter.sql import columns_of
 from homeostat.charter.violations import Loc, Violation, shown
 
 if TYPE_CHECKING:
-    from homeostat.core.sections import Data, Join, Labelling, Preparation, Privacy, Source, Success, Task, Value
+    from homeostat.core.sections import Data, Join, Labelling, Preparation, Privacy, Problem, Source, Success, Task, Value
 
 Found = Iterator[Violation]
 DATABASES = ("postgresql://", "postgres://", "sqlite://")
@@ -39,10 +39,9 @@ def _source(section: Source, at: Loc) -> Found:
         if (section.table is None) == (section.query is None):
             both = "neither table nor query" if section.table is None else "both table and query"
             yield Violation("HS118", (*at, "source"), f"got a database and {both}", "give one of the two")
-        file_only = [name for name in ("delimiter", "encoding") if getattr(section, name) is not None]
-        if section.decimal != ".":
-            file_only.append("decimal")
-        for name in file_only:
+        told = type(section).model_fields
+        file_only = ("delimiter", "decimal", "encoding", "null_values")
+        for name in (name for name in file_only if getattr(section, name) != told[name].default):
             yield Violation("HS118", (*at, name), f"got {shown(getattr(section, name))} for a database; it is for files of text", "drop it")
         if section.watermark is None and (section.slice != "day" or section.late > timedelta(0)):
             name = "slice" if section.slice != "day" else "late"
@@ -69,6 +68,13 @@ def joins_have_their_tables(task: Task, data: Data) -> Found:
         elif name not in joined and data.features is None:
             message = "is used by no join, and there is no data.features that could read it"
             yield Violation("HS118", ("data", "tables", name), message, "join it, or drop it")
+
+
+def curated_rows_are_made(data: Data) -> Found:
+    """A contract of curated rows needs joins or features that make them; else the rows have one contract, that of their source."""
+    if data.curated_contract is not None and not data.joins and data.features is None:
+        message = f"got {shown(data.curated_contract)} without data.joins and data.features; the rows stay as they are loaded"
+        yield Violation("HS118", ("data", "curated_contract"), message, "name it as data.contract")
 
 
 def _join(task: Task, data: Data, join: Join, at: Loc) -> Found:
@@ -106,6 +112,26 @@ def private_columns_stay_usable(task: Task, success: Success, privacy: Privacy) 
             yield Violation(
                 "HS117", ("privacy", "pseudonymise", index), f"got {shown(column)}, which is in never_store too", "keep one of the two"
             )
+
+
+def private_columns_stay_out_of_baselines(success: Success, privacy: Privacy) -> Found:
+    """A rule is computed on columns in clear."""
+    if success.baseline.rule is None:
+        return
+    read = columns_of(success.baseline.rule)
+    for clause, why in (("never_store", "it would be gone before it is needed"), ("pseudonymise", "a hash of it says nothing")):
+        yield from _used(privacy, clause, {"success.baseline.rule": read}, why)
+
+
+def devices_need_no_key(problem: Problem, task: Task, privacy: Privacy, preparation: Preparation) -> Found:
+    """A model that runs on devices takes no pseudonymised input: the key that makes the pseudonym is not there."""
+    if problem.mode != "edge":
+        return
+    outside = {*task.leave_out, *privacy.never_use, *(name for name, choice in preparation.columns.items() if choice.drop)}
+    for index, column in enumerate(privacy.pseudonymise):
+        if column not in outside:
+            message = f"got {shown(column)}, an input, with problem.mode edge; the key of its pseudonyms is not on the device"
+            yield Violation("HS117", ("privacy", "pseudonymise", index), message, "put it in task.leave_out, or use another mode")
 
 
 def private_columns_stay_out_of_money(value: Value, privacy: Privacy) -> Found:

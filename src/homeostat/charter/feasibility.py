@@ -38,7 +38,17 @@ class Feasibility:
     evidence: Evidence | None = None
 
 
-def assess(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None, obstacle: str = "") -> Feasibility:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many rows of a source are not among those that are judged: their contract does not let them through, or they cannot be read."""
+
+    rows: int = 0
+    of: int = 0
+
+
+def assess(
+    frame: pl.DataFrame, charter: Charter, evidence: Evidence | None, *, obstacle: str = "", left_out: LeftOut | None = None
+) -> Feasibility:
     """The verdict on a goal: "no-go" with any reason of that weight, "go with risks" with any risk, else "go". Questions don't count.
 
     Args:
@@ -46,8 +56,10 @@ def assess(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None, obs
         charter: the goal.
         evidence: what a quick model showed; None when there were too few rows to train and judge one, or none could be fitted.
         obstacle: why none could be fitted.
+        left_out: rows that are not in the frame.
     """
     reasons = [
+        *(_left_out(left_out, charter) if left_out is not None else ()),
         *(_obstacle(obstacle) if obstacle else _rows(frame, charter, evidence)),
         *(reasons_of(charter, evidence) if evidence is not None else ()),
         *_classes(frame, charter),
@@ -64,6 +76,19 @@ def assess(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None, obs
 
 def _obstacle(message: str) -> Iterator[Reason]:
     yield Reason("no-go", "cannot_learn", f"no model can be fitted on the training rows: {message}", 0, "preparation.split")
+
+
+def _left_out(left_out: LeftOut, charter: Charter) -> Iterator[Reason]:
+    """Rows that go to quarantine; with more than so many of them a delivery is refused whole."""
+    if not left_out.rows:
+        return
+    share, limit = left_out.rows / left_out.of, charter.data.max_quarantined
+    message = f"{left_out.rows} of {left_out.of} rows cannot be read or break the contract"
+    if share > limit:
+        message += f"; a delivery with more than {limit:.0%} of them is refused ({share:.0%})"
+        yield Reason("no-go", "refused_delivery", message, share, "data.max_quarantined")
+    else:
+        yield Reason("question", "left_out_rows", f"{message}: they would go to quarantine", share, "data.contract")
 
 
 def _rows(frame: pl.DataFrame, charter: Charter, evidence: Evidence | None) -> Iterator[Reason]:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from homeostat.charter.violations import Loc, Violation
+from homeostat.core.plain_yaml import PlainLoader, refused
 from homeostat.errors import CharterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEEPEST = 12
 TAG = "tag:yaml.org,2002:"
 SCALARS = (
     ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
@@ -30,29 +30,18 @@ SCALARS = (
 )
 
 
-class CharterLoader(yaml.SafeLoader):
-    """PyYAML's safe loader with the scalar types of YAML 1.2; used to compose nodes only."""
+class CharterLoader(PlainLoader):
+    """The loader with the scalar types of YAML 1.2; used to compose nodes only."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way: add_implicit_resolver below fills this class's table, not its parent's
-    _depth = 0
+    deepest = 12
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """One node and what is below it, within the limits of a charter."""
+        """One node and what is below it; a charter has no tags."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
-            raise _refused(f"got the alias *{event.anchor}; write the value out", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _refused(f"got the tag {event.tag.replace(TAG, '!!')}; a charter has none", event.start_mark)
-        if self._depth >= DEEPEST:
-            raise _refused(f"got more than {DEEPEST} levels of nesting", event.start_mark)
-        self._depth += 1
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
-def _refused(problem: str, mark: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+            raise refused(f"got the tag {event.tag.replace(TAG, '!!')}; a charter has none", event.start_mark)
+        return super().compose_node(parent, index)
 
 
 for _name, _pattern, _first in SCALARS:

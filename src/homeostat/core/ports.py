@@ -42,3 +42,6 @@ class Progress(Protocol):
 
     def update(self, message: str, *, done: float | None = None) -> None:
         """Say what is being done, and which share of it is (0 to 1)."""
+
+    def note(self, message: str) -> None:
+        """Say something that is to stay in sight."""

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from homeostat.dataops.steady import clock_words, nodes_of, outside_parts, unsteady_functions, unsteady_parts
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb
 
 MAIN = "data"
-TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
-# What a bare word means to DuckDB when no column has its name.
-CLOCK_WORDS = frozenset(
-    {
-        *("current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user"),
-        *("localtime", "localtimestamp", "session_user", "user"),
-    }
-)
-SESSION = frozenset({"age", "current_schemas", "current_setting", "getvariable", "in_search_path"})
-"""Functions that read the clock or the session although they take arguments: ``age(x)`` counts from today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +56,15 @@ def feature_sql(text: str, name: str = "features.sql") -> FeatureSql:
         tree = json.loads(connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [whole]).fetchall()[0][0])
         if tree["error"]:
             raise DataError("HS226", f"got a statement that cannot be checked: {tree['error_message']}", place=name)
-        unsteady, gathering = _functions(connection)
-    nodes = list(_nodes(tree["statements"]))
-    _refuse(nodes, whole, name, unsteady)
+        unsteady, gathering = unsteady_functions(connection), _gathering(connection)
+    nodes = list(nodes_of(tree["statements"]))
+    for what, node in outside_parts(nodes):
+        raise _forbidden(what, node, whole, name)
+    for what, node in unsteady_parts(nodes, unsteady):
+        raise _unsteady(what, f"{name}:{_line(node, whole)}")
     named = {entry["key"] for node in nodes for entry in _cte_entries(node)}
-    tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
-    for node in tables:
-        if node["schema_name"] or node["catalog_name"]:
-            raise _forbidden(f"the table {node['schema_name'] or node['catalog_name']}.{node['table_name']}", node, whole, name)
-    read = [node["table_name"].lower() for node in tables if node["table_name"] not in named]
-    words = {
-        node["column_names"][0].lower(): _line(node, whole)
-        for node in nodes
-        if node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1 and node["column_names"][0].lower() in CLOCK_WORDS
-    }
+    read = [node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE" and node["table_name"] not in named]
+    words = {word: _line(node, whole) for word, node in clock_words(nodes)}
     gathers = any(_gathers(node, gathering) for node in nodes)
     return FeatureSql(whole, name, frozenset(read), words, row_level=not gathers and read.count(MAIN) == 1)
 
@@ -109,50 +95,17 @@ def refuse_words(sql: FeatureSql, columns: Collection[str]) -> None:
             raise _unsteady(word, f"{sql.name}:{line}")
 
 
-def _functions(connection: duckdb.DuckDBPyConnection) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of functions whose result is not fixed by their arguments, and of those that gather many rows."""
-    unsteady = connection.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE' "
-        "OR (stability = 'CONSISTENT_WITHIN_QUERY' AND len(parameters) = 0)"
-    ).fetchall()
-    gathering = connection.execute(
+def _gathering(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Names of functions that gather many rows."""
+    found = connection.execute(
         "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('aggregate', 'window')"
     ).fetchall()
-    return frozenset(name for (name,) in unsteady) | CLOCK_WORDS | SESSION, frozenset(name for (name,) in gathering)
-
-
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every mapping in a syntax tree, outer ones first."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            yield from _nodes(part)
+    return frozenset(name for (name,) in found)
 
 
 def _cte_entries(node: dict[str, Any]) -> list[dict[str, Any]]:
     found = node.get("cte_map")
     return found["map"] if isinstance(found, dict) else []
-
-
-def _refuse(nodes: list[dict[str, Any]], text: str, name: str, unsteady: Collection[str]) -> None:
-    inside = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
-    for node in nodes:
-        function = str(node.get("function_name", "")).lower()
-        if node.get("type") == "TABLE_FUNCTION" and node["function"]["function_name"].lower() not in TABLE_FUNCTIONS:
-            raise _forbidden(f"{node['function']['function_name']}()", node, text, name)
-        if node.get("type") == "SHOW_REF":
-            raise _forbidden("DESCRIBE or SHOW", node, text, name)
-        if node.get("sample") is not None:
-            raise _unsteady("a sample", name)
-        if node.get("class") == "FUNCTION" and function in unsteady and id(node) not in inside and not _between_two(node, function):
-            raise _unsteady(f"{function}()", f"{name}:{_line(node, text)}")
-
-
-def _between_two(node: dict[str, Any], function: str) -> bool:
-    """``age`` of two moments is a difference like any other."""
-    return function == "age" and len(node["arguments"]) == 2
 
 
 def _gathers(node: dict[str, Any], gathering: Collection[str]) -> bool:

@@ -11,6 +11,7 @@ import yaml
 
 from homeostat.core.casts import LogicalType
 from homeostat.core.durations import LONGEST
+from homeostat.core.plain_yaml import PlainLoader
 from homeostat.core.targets import text_of
 from homeostat.dataops.odcs import MAY_BE_ABSENT, OPTIONS, SEVERITY, UNITS
 from homeostat.dataops.odcs_quality import Quality, read_quality
@@ -53,7 +54,7 @@ def parse_contract(text: str, name: str) -> Contract:
             clause, the value got and what is allowed.
     """
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name

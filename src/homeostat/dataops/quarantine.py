@@ -16,8 +16,8 @@ def quarantine_rows(report: ContractReport, delivery: str, table: str) -> pl.Dat
     """The report's bad rows for the quarantine table.
 
     Columns: ``_table``, ``_source``, ``_line`` (null if the frame had none), ``_rules`` (list of texts), ``_reasons``, ``_row`` (the row as
-    it came, a JSON object), ``_delivery``. No value is lost: dates are ISO 8601, NaN and infinity are the texts ``"NaN"`` and ``"inf"``,
-    bytes are hexadecimal.
+    it came, a JSON object), ``_delivery``, ``_final`` (a rule rejects it for good: no repair can help). No value is lost: dates are ISO
+    8601, NaN and infinity are the texts ``"NaN"`` and ``"inf"``, bytes are hexadecimal.
     """
     import polars as pl
 
@@ -34,6 +34,7 @@ def quarantine_rows(report: ContractReport, delivery: str, table: str) -> pl.Dat
             "_reasons": _own(bad, "_reasons", pl.String()),
             "_row": row,
             "_delivery": pl.Series([delivery] * bad.height, dtype=pl.String),
+            "_final": report.rejected.cast(pl.Boolean),
         }
     )
 
@@ -57,6 +58,7 @@ def broken_lines(broken: pl.DataFrame, source: str, delivery: str, table: str) -
         pl.col("_reason").alias("_reasons"),
         pl.struct("_text").struct.json_encode().alias("_row"),
         pl.lit(delivery).alias("_delivery"),
+        pl.lit(value=False).alias("_final"),
     )
 
 
@@ -71,9 +73,9 @@ def unpacked(quarantined: pl.DataFrame) -> pl.DataFrame:
 
     rows = [json.loads(text) for text in quarantined["_row"].to_list()]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    fields = {name: pl.Series(name, [_text(row.get(name)) for row in rows], dtype=pl.String) for name in names}
-    about = quarantined.select("_table", "_source", "_line", pl.col("_rules").list.join(" ").alias("_rules"), "_reasons")
-    return about.with_columns(**fields)
+    fields = [pl.Series(name, [_text(row.get(name)) for row in rows], dtype=pl.String) for name in names]
+    about = quarantined.select("_table", "_source", "_line", pl.col("_rules").list.join(" ").alias("_rules"), "_reasons", "_final")
+    return about.with_columns(fields)
 
 
 def _text(value: object) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.casts import dtype_of
+from homeostat.core.quoting import quoted
 from homeostat.core.records import Breach
+from homeostat.core.row_sql import row_expression
 from homeostat.dataops.flags import Flag
+from homeostat.dataops.steady import clock_words, nodes_of, outside_parts, unsteady_functions, unsteady_parts
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,9 +25,6 @@ if TYPE_CHECKING:
 DATA = "data"
 _BATCH, _KEPT = "a batch:", "all batches:"  # no table of a project is called so
 _OBJECT = re.compile(r"\$?\{(object|table)\}")
-_ELEMENTWISE = {"Alias", "BinaryExpr", "Cast", "Column", "Function", "Literal", "Ternary"}
-_LEAVES = {"Column", "Literal", "dtype", "options", "op", "function"}
-_ACROSS_ROWS = {"Shift", "Range", "Rank", "CumSum", "Diff", "Reverse", "Unique"}
 IN_MEMORY = "512MiB"
 """What queries keep in memory when they may use a folder for the rest."""
 _NUMBER = re.compile(r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|FLOAT|DOUBLE|DECIMAL")
@@ -48,29 +48,17 @@ def row_flag(rule: RowRule, contract: Contract) -> Flag:
 
     columns = f"the columns are {', '.join(contract.schema())}"
     try:
-        condition = pl.sql_expr(rule.sql)
+        condition = row_expression(rule.sql)
         dtype = typed_rows(contract).lazy().select(condition).collect_schema().dtypes()
+    except ValueError as problem:
+        step = "; such a rule is written as a query" if "other rows" in str(problem) else f"; allowed is a condition in SQL, {columns}"
+        raise ValueError(f"got {rule.sql!r}, which {problem}{step}") from problem
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"got {rule.sql!r}: {_first_line(error)}; allowed is a condition in SQL, {columns}") from error
     names = tuple(dict.fromkeys(condition.meta.root_names()))
     if dtype != [pl.Boolean] or not names:
         raise ValueError(f"got {rule.sql!r}, which is not true or false for each row; allowed is a condition over columns, {columns}")
-    across = _across_rows(json.loads(condition.meta.serialize(format="json")))
-    if across:
-        raise ValueError(f"got {rule.sql!r}, which looks at more than one row ({across}); such a rule is written as a query")
     return Flag(rule.name, names, ~condition, rule.sql, rule.severity)
-
-
-def _across_rows(node: Any) -> str:
-    """The first part of an expression that is not computed row by row, or nothing."""
-    if isinstance(node, list):
-        return next((found for part in node if (found := _across_rows(part))), "")
-    if not isinstance(node, dict):
-        return "Len" if node == "Len" else ""
-    function = node.get("function", "")
-    name = function if isinstance(function, str) else next(iter(function))
-    strange = [name] if name in _ACROSS_ROWS else [kind for kind in node if kind[0].isupper() and kind not in _ELEMENTWISE]
-    return str(strange[0]) if strange else _across_rows([body for kind, body in node.items() if kind not in _LEAVES])
 
 
 class Queries:
@@ -151,6 +139,7 @@ def query_problems(contract: Contract, references: Mapping[str, pl.DataFrame] | 
     for name in own:
         _register(connection, name, typed_rows(contract))
     given = {name.lower(): name for name in references or {}}
+    unsteady = unsteady_functions(connection)
     for rule in contract.queries:
         tree = _tree(connection, rule.sql)
         if tree.get("error"):
@@ -160,6 +149,10 @@ def query_problems(contract: Contract, references: Mapping[str, pl.DataFrame] | 
             yield rule.name, f"got {len(tree['statements'])} statements; one SELECT is allowed"
             continue
         others = sorted(_tables(tree) - {name.lower() for name in own})
+        seen = None if others and references is None else [typed_rows(contract), *(references or {}).values()]
+        if strays := _strays(list(nodes_of(tree)), unsteady, seen):
+            yield rule.name, f"got {rule.sql!r}{strays}"
+            continue
         if others and references is None:
             continue
         for name in others:
@@ -169,6 +162,17 @@ def query_problems(contract: Contract, references: Mapping[str, pl.DataFrame] | 
         problem = _shape_problem(connection, rule)
         if problem:
             yield rule.name, f"got {rule.sql!r}{problem}; the columns are {', '.join(contract.schema())}"
+
+
+def _strays(nodes: list[dict[str, Any]], unsteady: Collection[str], seen: Sequence[pl.DataFrame] | None) -> str:
+    """What a SELECT reads beside the tables it sees (None: not known yet); nothing when it keeps to them."""
+    for what, _ in outside_parts(nodes):
+        return f", which reads {what}; allowed: {DATA} and the names in data.tables"
+    columns = {name.lower() for frame in seen or () for name in frame.columns}
+    words = [] if seen is None else [word for word, _ in clock_words(nodes) if word not in columns]
+    for what in (*(part for part, _ in unsteady_parts(nodes, unsteady)), *words):
+        return f", which reads {what}; its value changes from run to run, and the same rows must be judged the same every time"
+    return ""
 
 
 def _shape_problem(connection: Any, rule: QueryRule) -> str:
@@ -222,19 +226,9 @@ def _tree(connection: Any, sql: str) -> dict[str, Any]:
     return found
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for part in tree.values():
-            yield from _nodes(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _nodes(part)
-
-
 def _tables(tree: dict[str, Any]) -> set[str]:
     """Names of the tables it reads, in lower case, without those it defines itself."""
-    nodes = list(_nodes(tree))
+    nodes = list(nodes_of(tree))
     defined = {str(entry["key"]).lower() for node in nodes for entry in node.get("cte_map", {}).get("map", ())}
     return {str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"} - defined
 
@@ -243,7 +237,7 @@ def _columns_read(connection: Any, contract: Contract) -> list[str]:
     """The delivery's columns that the SELECTs can touch: all of them where one says ``*``, joins naturally or names a table as a value."""
     names: set[str] = set()
     for rule in contract.queries:
-        nodes = list(_nodes(_tree(connection, rule.sql)))
+        nodes = list(nodes_of(_tree(connection, rule.sql)))
         named = {str(part).lower() for node in nodes for part in node.get("column_names", ())[-1:]}
         tables = {str(node.get(key, "")).lower() for node in nodes for key in ("table_name", "alias")} - {""}
         natural = any(node.get("ref_type") == "NATURAL" or node.get("using_columns") for node in nodes)
@@ -271,11 +265,6 @@ def _judged(rule: QueryRule, connection: Any) -> Breach | None:
     if rule.limits.hold(float(value)):
         return None
     return Breach(rule.name, rule.severity, f"{rule.name}: got {value}, allowed: {words}", float(value), words)
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def cannot_run(rule: str, sql: str, error: Exception) -> DataError:

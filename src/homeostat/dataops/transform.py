@@ -146,7 +146,12 @@ def _check_columns(columns: list[str], kinds: Mapping[str, str], place: str) -> 
             place=place,
             next_step="add _source, _line to the SELECT",
         )
-    twice = [name for at, name in enumerate(columns) if name in columns[:at]]
+    kept = [name for name in columns if name.startswith("_") and name not in PROVENANCE]
+    if kept:
+        message = f"got a column {kept[0]!r}; names that begin with an underscore are kept for what is added to rows, such as _source"
+        raise DataError("HS226", message, place=place, next_step="give it another name with AS")
+    folded = [name.lower() for name in columns]  # tables take names that differ by case only for one
+    twice = [name for at, name in enumerate(columns) if name.lower() in folded[:at]]
     if twice:
         raise DataError(
             "HS226", f"got the column {twice[0]!r} twice; each name is allowed once", place=place, next_step="rename one with AS"

@@ -85,7 +85,7 @@ def _transformed(project: Project) -> Curated:
     others = {name: loaded(project, name).read() for name in project.charter.data.tables if loaded(project, name).exists()}
     key = digest({"recipe": recipe(project), "rows": _versions(project)})
     rows, dropped = transformed(project, loaded(project, MAIN).read(), others)
-    report = _second_check(project, rows, others)
+    report = second_check(project, rows, others)
     part = f"{CURATED}:"
     with project.table("quarantine").delivery(key, {"curated": key}, part) as bad, project.table(CURATED).delivery(key, {}) as good:
         if bad.version is None:
@@ -130,7 +130,7 @@ def transformed(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.Da
     return rows, dropped
 
 
-def _second_check(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> ContractReport:
+def second_check(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> ContractReport:
     """The curated rows through their own contract.
 
     Raises:

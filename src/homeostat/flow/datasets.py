@@ -12,7 +12,7 @@ from homeostat.flow.intake import MAIN, accepted, contract_digest, delivered, in
 from homeostat.flow.writing import write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -79,6 +79,12 @@ def read_dataset(project: Project, fact: Fact) -> pl.DataFrame:
     return project.table(version.table).read(version=version.version)
 
 
+def dataset_batches(project: Project, fact: Fact) -> Iterator[pl.DataFrame]:
+    """The rows of a dataset version in frames, in no order, with ``_source`` and ``_line``."""
+    version = dataset_version(fact)
+    yield from project.table(version.table).batches(version.version)
+
+
 def _require_rows(project: Project) -> None:
     there = accepted(project, MAIN)
     if any(fact.body["good"] for fact in there.values()):
@@ -112,9 +118,9 @@ def _left(project: Project, table: str, there: set[str] | None) -> list[str]:
     """Parts that came from another source clause and are no part of the source that is named now."""
     if there is None:
         return []
-    address = next(intake.address for intake in intakes(project) if intake.table == table)
+    origin = next(intake.origin for intake in intakes(project) if intake.table == table)
     facts = accepted(project, table)
-    return sorted(path for path, fact in facts.items() if path not in there and fact.body["source"] != address)
+    return sorted(path for path, fact in facts.items() if path not in there and fact.body["source"] != origin)
 
 
 def _leave(project: Project, table: str, paths: list[str], key: str) -> None:

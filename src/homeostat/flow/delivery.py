@@ -73,7 +73,8 @@ def deliver(project: Project, intake: Intake, part: Part, raw: RawFile, before: 
     """
     repairs = repairs_of(project, intake.table, part.name, raw.sha256)
     mended = digest([fact.id for fact in repairs])[:12] if repairs else ""
-    key = ":".join((intake.table, part.name, raw.sha256, intake.contract_sha256[:12], mended, before))
+    read_by = digest(intake.reading)[:12]
+    key = ":".join((intake.table, part.name, raw.sha256, intake.contract_sha256[:12], read_by, mended, before))
     known = project.ledger.get(fact_id("delivery", key))
     if known is not None:
         return known
@@ -104,6 +105,8 @@ class _Batches:
     part: Part
     raw: RawFile
     repairs: list[Fact]
+    notes: list[str] = field(default_factory=list)
+    """What a person may want to know of the part, as reading it told."""
 
     def read(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Batches of rows, each with its broken lines; repaired rows come last, in place of what they repair."""
@@ -118,6 +121,7 @@ class _Batches:
             frame, broken = shielded(self.project, read)
             if lines is not None:
                 frame, broken = (each.filter(~pl.col("_line").is_in(lines)) for each in (frame, broken))
+            self.notes.extend(read.notes)
             yield frame, broken
         if mended is not None:
             yield mended.with_columns(pl.lit(self.part.name).alias("_source")), broken.clear()
@@ -210,9 +214,11 @@ def _record(project: Project, batches: _Batches, tally: Tally, key: str, *, refu
     body: dict[str, object] = {
         "table": intake.table,
         "path": part.name,
-        "source": intake.address,
+        "source": intake.origin,
         "contract": intake.contract_sha256,
         "agreed": agreed,
+        "reading": intake.reading,
+        "max_quarantined": project.charter.data.max_quarantined,
         "fingerprint": part.fingerprint,
         "sha256": raw.sha256,
         "bytes": raw.bytes,
@@ -224,6 +230,7 @@ def _record(project: Project, batches: _Batches, tally: Tally, key: str, *, refu
         "failures": tally.failures,
         "breaches": [_told(breach) for breach in tally.breaches],
         "digest": "" if refused else tally.digest,
+        "notes": list(dict.fromkeys(batches.notes)),
         "repairs": [fact.id for fact in batches.repairs],
         "unknown_columns": list(change.added),
         "changed_columns": [f"{name}: {old} -> {new}" for name, old, new in change.changed],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import is_local, without_password, without_secrets
 from homeostat.errors import DataError, ProjectError
 from homeostat.flow.project import CHARTER_FILE, resolved
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core import sections
+    from homeostat.infra.sources import SourceRead
 
 CONTRACT_FILE = "contract.yaml"
 SQLITE = "sqlite:///"
@@ -29,6 +31,7 @@ class Founded:
     task: str
     metric: str
     leave_out: list[str]
+    notes: list[str]
 
 
 def found(root: Path, origin: sections.Source, target: str, name: str | None) -> Founded:
@@ -53,7 +56,7 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
     for existing in (CHARTER_FILE, CONTRACT_FILE):
         if (root / existing).exists():
             raise ProjectError("HS607", f"{existing} is there already", place=str(root), next_step="remove it first, or use another folder")
-    section, frame = _read(_absolute(origin), root)
+    section, frame, notes = _read(_absolute(origin), root)
     section = section.model_copy(update={"source": _written(section.source, root)})
     text = infer_charter(frame, target, section, name or _name_of(root), contract=CONTRACT_FILE)
     charter = parse_charter(text, CHARTER_FILE)
@@ -66,13 +69,11 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
         raise ProjectError(
             "HS602", f"cannot be written: {error.strerror}", place=str(root), next_step="make the folder writable"
         ) from error
-    return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out))
+    return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out), notes)
 
 
 def _absolute(origin: sections.Source) -> sections.Source:
     """The source, with a path that does not depend on where the command runs. A glob is no path to resolve."""
-    from homeostat.infra.sources import is_local
-
     address = origin.source
     if is_local(address):
         path = Path(address)
@@ -84,8 +85,6 @@ def _absolute(origin: sections.Source) -> sections.Source:
 
 def _written(address: str, root: Path) -> str:
     """The address as the charter shall say it: a path relative to the project, and no password."""
-    from homeostat.infra.sources import is_local, without_password
-
     if is_local(address):
         return Path(os.path.relpath(address, root)).as_posix()
     if address.startswith(SQLITE):
@@ -93,32 +92,33 @@ def _written(address: str, root: Path) -> str:
     return without_password(address)
 
 
-def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.DataFrame]:
-    """All rows, and the source with what was found out about its files."""
+def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.DataFrame, list[str]]:
+    """All rows, the source with what was found out about its files, and what a person may want to know of them."""
     import polars as pl
 
     from homeostat.flow.reading import source_reads, unbroken
-    from homeostat.infra.sources import is_local, list_files, sniff
+    from homeostat.infra.sources import list_files, sniff
 
     if is_local(section.source):
         first = list_files(root, section)[0]
         section = section.model_copy(update={"delimiter": section.delimiter or sniff(first, section.encoding)})
-    frames = [unbroken(name, given).drop("_source", "_line") for name, given in source_reads(section, root)]
+    reads = list(source_reads(section, root))
     if section.delimiter not in {None, ","}:
         other = section.model_copy(update={"decimal": ","})
-        others = [unbroken(name, given).drop("_source", "_line") for name, given in source_reads(other, root)]
-        if _numbers(others) > _numbers(frames):
-            section, frames = other, others
+        others = list(source_reads(other, root))
+        if _numbers(others) > _numbers(reads):
+            section, reads = other, others
+    frames = [unbroken(name, given).drop("_source", "_line") for name, given in reads]
     try:
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
-        raise DataError("HS208", message, place=section.source, next_step="name one of them") from error
-    return section, frame
+        raise DataError("HS208", message, place=without_secrets(section.source), next_step="name one of them") from error
+    return section, frame, [f"{name}: {note}" for name, given in reads for note in given.notes]
 
 
-def _numbers(frames: list[pl.DataFrame]) -> int:
-    return sum(dtype.is_numeric() for frame in frames for dtype in frame.dtypes)
+def _numbers(reads: list[tuple[str, SourceRead]]) -> int:
+    return sum(dtype.is_numeric() for _, read in reads for dtype in read.frame.dtypes)
 
 
 def _name_of(root: Path) -> str:

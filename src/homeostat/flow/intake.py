@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from homeostat.charter.data_rules import is_database
 from homeostat.core.addresses import without_secrets
 from homeostat.core.ids import digest
 from homeostat.core.records import PROVENANCE
@@ -39,6 +40,20 @@ class Intake:
     def address(self) -> str:
         """Where the rows come from, without the secrets in it: what facts may say."""
         return without_secrets(self.section.source)
+
+    @property
+    def reading(self) -> dict[str, object]:
+        """The clauses by which text becomes values: what was read by others is read again."""
+        return self.section.model_dump(mode="json", include={"delimiter", "decimal", "encoding", "null_values"})
+
+    @property
+    def origin(self) -> str:
+        """The address with what else decides which parts there are and what they hold: of a database the table or query, and the slices."""
+        section = self.section
+        if not is_database(section.source):
+            return self.address
+        read = section.table or f"query {digest([section.query])[:12]}"
+        return f"{self.address} {read}" + (f" by {section.slice} of {section.watermark}" if section.watermark else "")
 
 
 def intakes(project: Project) -> list[Intake]:

@@ -36,13 +36,13 @@ def import_labels(project: Project, path: Path) -> Fact:
     """
     from homeostat.flow.datasets import read_dataset
     from homeostat.flow.privacy import shield_frame
-    from homeostat.infra.label_files import read_labels
+    from homeostat.infra.label_files import read_texts
     from homeostat.infra.sources import sha256_file
     from homeostat.preparation.label_import import key_columns, match_labels
 
     task = project.charter.task
     dataset = project.latest("dataset", "run `homeostat ingest` first")
-    given = shield_frame(project, read_labels(path))
+    given = shield_frame(project, read_texts(path))
     sha256 = sha256_file(path)
     earlier = [fact for fact in project.ledger.find("dataset_labels") if fact.body["sha256"] == sha256]
     key = digest({"sha256": sha256, "dataset": dataset.id})

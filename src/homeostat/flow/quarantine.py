@@ -9,7 +9,6 @@ from homeostat.core.ids import digest
 from homeostat.errors import DataError
 from homeostat.flow.intake import delivered
 from homeostat.flow.privacy import shield_frame
-from homeostat.flow.reading import read_texts
 from homeostat.flow.writing import write_rows
 
 if TYPE_CHECKING:
@@ -22,16 +21,20 @@ if TYPE_CHECKING:
     from homeostat.flow.project import Project
 
 KEYS = ("_table", "_source", "_line")
-ABOUT = (*KEYS, "_rules", "_reasons")
+ABOUT = (*KEYS, "_rules", "_reasons", "_final")
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of a replay: mended rows given, those now taken in, those that are still bad, and the dataset that followed."""
+    """What came of a replay: mended rows given, those now taken in, those that are still bad, and the dataset that followed.
+
+    ``rejected`` of those given are kept out for good by a rule of that severity, whatever the file says of them.
+    """
 
     given: int
     taken_in: int
     still_bad: int
+    rejected: int
     dataset: Fact
 
 
@@ -41,12 +44,15 @@ def quarantined(project: Project) -> pl.DataFrame:
 
     table = project.table("quarantine")
     if not table.exists():
-        return pl.DataFrame(schema={**dict.fromkeys(("_table", "_source"), pl.String), "_line": pl.Int64, "_rules": pl.List(pl.String)})
-    return table.read()
+        texts = dict.fromkeys(("_table", "_source"), pl.String)
+        return pl.DataFrame(schema={**texts, "_line": pl.Int64, "_rules": pl.List(pl.String), "_final": pl.Boolean})
+    rows = table.read()
+    # Rows of an older version do not say so.
+    return rows.with_columns(pl.col("_final").fill_null(value=False) if "_final" in rows.columns else pl.lit(value=False).alias("_final"))
 
 
 def overview(project: Project) -> list[dict[str, Any]]:
-    """Per part and rule how many rows are in quarantine, with the reason of the first of them; the most frequent first."""
+    """Per part and rule how many rows are in quarantine, how many for good, and the reason of the first; the most frequent first."""
     import polars as pl
 
     rows = quarantined(project)
@@ -55,11 +61,17 @@ def overview(project: Project) -> list[dict[str, Any]]:
     counted = (
         rows.explode("_rules", keep_nulls=True, empty_as_null=True)
         .group_by("_table", "_source", "_rules", maintain_order=True)
-        .agg(pl.len().alias("rows"), pl.col("_line").first().alias("line"), pl.col("_reasons").first().alias("reason"))
+        .agg(
+            pl.len().alias("rows"),
+            pl.col("_final").sum().alias("final"),
+            pl.col("_line").first().alias("line"),
+            pl.col("_reasons").first().alias("reason"),
+        )
         .sort("rows", descending=True, maintain_order=True)
     )
     return [
-        {"table": r["_table"], "source": r["_source"], "rule": r["_rules"], "rows": r["rows"], "line": r["line"], "reason": r["reason"]}
+        {"table": r["_table"], "source": r["_source"], "rule": r["_rules"]}
+        | {name: r[name] for name in ("rows", "final", "line", "reason")}
         for r in counted.to_dicts()
     ]
 
@@ -85,22 +97,25 @@ def replay(project: Project, path: Path, progress: Progress | None = None) -> Re
 
     The file is what ``export`` wrote, with its fields corrected; rows that were not mended may be left out or in. The part a row belongs
     to is judged again with the mended rows in place of the quarantined ones, so they pass the same contract, keep their origin, and come
-    in once however often the file is replayed.
+    in once however often the file is replayed. Rows that a rule rejects stay as they are.
 
     Raises:
-        DataError: HS221, the file names rows that are not in quarantine, or one row twice; nothing of it is used.
+        DataError: HS201 and up, the file cannot be read; HS221, it names rows that are not in quarantine, or one row twice; nothing of it
+            is used.
     """
     from homeostat.flow.ingest import ingest
+    from homeostat.infra.label_files import read_texts
 
-    frame = read_texts(path).drop("_rules", "_reasons", strict=False)
-    given = _checked(project, frame, path.name)
+    frame = read_texts(path).drop("_rules", "_reasons", "_final", "_given", strict=False)
+    asked = _checked(project, frame, path.name)
+    given = asked.join(quarantined(project).filter("_final"), on=KEYS, how="anti", maintain_order="left")
     before = quarantined(project).select(KEYS)
     for (table, source), rows in given.group_by("_table", "_source", maintain_order=True):
         _record(project, str(table), str(source), rows)
     dataset = ingest(project, progress)
     mine = before.join(given.select(KEYS), on=KEYS, how="semi")
     still = mine.join(quarantined(project).select(KEYS), on=KEYS, how="semi").height
-    return Replayed(given.height, given.height - still, still, dataset)
+    return Replayed(asked.height, given.height - still, still, asked.height - given.height, dataset)
 
 
 def _checked(project: Project, frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -124,7 +139,20 @@ def _checked(project: Project, frame: pl.DataFrame, name: str) -> pl.DataFrame:
     if doubled.height:
         first = doubled.row(0, named=True)
         raise DataError("HS221", f"{first['_source']} line {first['_line']} comes twice", place=name, next_step="keep one of the two")
-    return given
+    return _empty_as_it_was(project, given)
+
+
+def _empty_as_it_was(project: Project, given: pl.DataFrame) -> pl.DataFrame:
+    """An empty cell stands for null and for the empty text: where the row had the one or the other before, it still has."""
+    import polars as pl
+
+    from homeostat.dataops.quarantine import unpacked
+
+    before = given.select(KEYS).join(unpacked(quarantined(project)), on=KEYS, how="left", maintain_order="left")
+    shared = [name for name in given.columns if name in before.columns and name not in ABOUT]
+    return given.with_columns(
+        pl.when(pl.col(name).is_null() & (before[name] == "")).then(pl.lit("")).otherwise(name).alias(name) for name in shared
+    )
 
 
 def _record(project: Project, table: str, source: str, rows: pl.DataFrame) -> Fact:

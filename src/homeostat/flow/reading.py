@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import is_local
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def source_reads(section: sections.Source, root: Path, *, retries: int = 3) -> I
     import polars as pl
 
     from homeostat.infra.raw import RawZone
-    from homeostat.infra.sources import SourceRead, is_local, list_files, open_source, read, read_batches, source_name
+    from homeostat.infra.sources import SourceRead, list_files, open_source, read, read_batches, source_name
 
     if is_local(section.source):
         for path in list_files(root, section):
@@ -68,8 +69,10 @@ def unbroken(name: str, given: SourceRead) -> pl.DataFrame:
     return given.frame
 
 
-def read_source(project: Project, section: sections.Source, progress: Progress | None = None) -> pl.DataFrame:
-    """All rows of a source as it is now, with ``_source`` and ``_line``; the project's folder is not written to.
+def read_source(project: Project, section: sections.Source, progress: Progress | None = None) -> SourceRead:
+    """All rows of a source as it is now, with ``_source`` and ``_line``, and the lines that are none; the project is not written to.
+
+    ``progress`` is told what is read, and what a person may want to know of it.
 
     Raises:
         DataError: a part cannot be read.
@@ -78,29 +81,14 @@ def read_source(project: Project, section: sections.Source, progress: Progress |
     import polars as pl
 
     from homeostat.flow.privacy import stored_as
+    from homeostat.infra.sources import SourceRead
 
-    stored, frames = stored_as(project), []
+    stored, frames, broken = stored_as(project), [], []
     for name, read in source_reads(section, project.root, retries=project.charter.data.retries):
         if progress:
             progress.update(f"read {name}")
+            for note in read.notes:
+                progress.note(f"{name}: {note}")
         frames.append(stored(read.frame) if stored else read.frame)
-    return pl.concat(frames, how="diagonal_relaxed")
-
-
-def read_texts(path: Path) -> pl.DataFrame:
-    """The rows of a CSV file with every field as the text it is, or of a Parquet file as they are; an empty field is null.
-
-    Raises:
-        DataError: HS201, HS205, HS209: the file cannot be read.
-    """
-    import polars as pl
-
-    from homeostat.infra.sources import sniff
-
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=False, separator=sniff(path), encoding="utf8")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError("HS201", f"cannot be read as CSV or Parquet: {reason}", place=path.name) from error
+        broken.append(read.broken)
+    return SourceRead(pl.concat(frames, how="diagonal_relaxed"), pl.concat(broken))

@@ -1,4 +1,4 @@
-"""Files that go to people for labels and come back: CSV or Parquet, read as texts so that no value changes on the way."""
+"""Files that go to people and come back with labels or mended: CSV or Parquet, read as texts so that no value changes on the way."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SUFFIXES = (".csv", ".parquet")
 DELIMITERS = ",;\t"  # what spreadsheets write in one country or another
 
 
-def read_labels(path: Path) -> pl.DataFrame:
-    """The rows of a label file as texts, empty cells null, with ``_given``: the line (CSV) or row (Parquet) they are at.
+def read_texts(path: Path) -> pl.DataFrame:
+    """The rows of such a file as texts, empty cells null, with ``_given``: the line (CSV) or row (Parquet) they are at.
 
-    Columns may be called ``_source`` and ``_line``, as a queue writes them.
+    Columns may be called ``_source`` and ``_line``, as they are written out.
 
     Raises:
         DataError: HS201, it cannot be read; HS202, no rows; HS205, a line or the header cannot be parsed; HS209, another kind of file.
@@ -60,6 +60,7 @@ def _csv(content: bytes, name: str) -> pl.DataFrame:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError("HS205", "the file is not UTF-8", place=f"{name}:{line}", next_step="save it as UTF-8") from error
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a cell may be as long as the file
     delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []

@@ -29,6 +29,8 @@ PARTS: tuple[Part, ...] = ("hour", "weekday", "month")
 MOST_VALUES = 50
 """Values of one column that a lookup may have."""
 MOST_ONE_HOT = 12
+LARGEST = 1e30
+"""Trees compare and add in float32; a number beyond this one is on the same side of any threshold that is told."""
 FOLDS = 4
 MOST_LEAVES = 3
 MOST_ROWS = 20_000
@@ -76,7 +78,7 @@ def tabulate(inputs: Sequence[Input], frame: pl.DataFrame, values: Mapping[str, 
         if len(each.vocabulary) <= MOST_ONE_HOT:
             features |= {f"{each.name}={text}": (found == at).astype(float) for at, text in enumerate(each.vocabulary, start=1)}
     columns = np.column_stack([*features.values()]) if features else np.empty((frame.height, 0))
-    return Table(columns, tuple(features), coded, sizes)
+    return Table(np.clip(columns, -LARGEST, LARGEST), tuple(features), coded, sizes)
 
 
 def few_values(inputs: Sequence[Input], frame: pl.DataFrame) -> dict[str, Floats]:

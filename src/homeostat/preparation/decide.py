@@ -68,8 +68,13 @@ def decide(frame: pl.DataFrame, task: sections.Task, section: sections.Preparati
         found = _dropped(frame[name], task, choice, same_as.get(name, "")) or _kept(frame[name], section, many_classes=many_classes)
         decisions.append(_overridden(found, choice, frame[name]))
     if all(decision.drop for decision in decisions):
-        listed = "; ".join(f"{each.column}: {each.reason}" for each in decisions)
-        raise LearningError("HS304", f"no column is left to learn from ({listed})", place="data", next_step="look at task.leave_out")
+        listed = "; ".join(f"{each.column}: {each.reason}" for each in decisions if not each.column.startswith("_"))
+        raise LearningError(
+            "HS304",
+            f"no column is left to learn from ({listed or 'there is none but the target'})",
+            place="data",
+            next_step="look at task.leave_out",
+        )
     return tuple(decisions)
 
 

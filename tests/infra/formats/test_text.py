@@ -65,6 +65,9 @@ def test_a_given_encoding_holds() -> None:
         (b"a\n\x81\n", "cp1252", "x:2: got the byte 0x81, which is not cp1252"),
         (b"a\n", "klingon", "data.encoding is 'klingon', which is no known encoding"),
         (b"a\n", "base64", "which is no known encoding"),
+        (b"a\n", "idna", "which is no known encoding"),
+        (b"a\n", "unicode_escape", "which is no known encoding"),
+        (b"a,b\n", "utf-16", "got the byte 0x61, which is not utf-16"),
         ("a\nb\n".encode("utf-16")[:-1], None, "which is not utf-16"),
     ],
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS = (
     "charter",
     "delivery",
+    "absence",
     "repair",
     "dataset",
     "candidate",

@@ -39,7 +39,10 @@ def _ingest(project: Path, start: datetime | None, end: datetime | None) -> Answ
             *table(rows, keys),
             f"{dataset.id}: {body['rows']} rows as version {body['version']} of table {body['table']}, digest {str(body['digest'])[:12]}",
             *(f"{d.body['path']}: not in the contract and not taken in: {', '.join(d.body['unknown_columns'])}" for d in more),
+            *(f"{d.body['path']}: {note}" for d in deliveries for note in d.body.get("notes", ())),
             *(f"refused {d.body['path']}: {told_failures(d.body)}" for d in refused),
+            *(f"{d.body['path']}: {told_failures(d.body)}" for d in deliveries if d.body["bad"] and d not in refused),
+            *(["`homeostat quarantine list` shows the rows that did not pass, with their reasons"] if body["quarantined"] else []),
         ]
         data = {
             "dataset": dataset.id,

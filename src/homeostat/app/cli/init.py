@@ -15,14 +15,17 @@ from homeostat.app.cli.output import Answer, lifecycle_command
 @click.option("--target", required=True, help="The column to predict.")
 @click.option("--name", default=None, help="The model's name; by default the folder's.")
 def _init(project: Path, source: str, target: str, name: str | None, table: str | None, query: str | None) -> Answer:
+    from homeostat.core.addresses import without_password
     from homeostat.core.sections import Source
     from homeostat.flow.founding import found
-    from homeostat.infra.sources import without_password
 
+    if not source:
+        raise click.BadParameter("got nothing; a path or an address is needed", param_hint="--from")
     written = found(project, Source(source=source, table=table, query=query), target, name)
     lines = [
         f"wrote {written.charter} ({written.task} of {target!r}, judged by {written.metric}) and {written.contract}",
         "read the charter: what is inferred is marked with a comment, what only you know is a placeholder",
+        *written.notes,
         "next: homeostat check",
     ]
     if without_password(source) != source:
@@ -33,6 +36,7 @@ def _init(project: Path, source: str, target: str, name: str | None, table: str 
         "task": written.task,
         "metric": written.metric,
         "leave_out": written.leave_out,
+        "notes": written.notes,
     }
     return Answer(data, lines)
 

@@ -112,7 +112,9 @@ def explain(error: Exception) -> tuple[str, dict[str, str], int]:
 
 def fail(line: str, error: dict[str, str], exit_code: int, *, as_json: bool) -> int:
     """Say what went wrong: one line on stderr, and with ``--json`` the error on stdout."""
-    click.echo(line, err=True)
+    from homeostat.app.cli.output import printable
+
+    click.echo(printable(line), err=True)
     if as_json:
         import json
 

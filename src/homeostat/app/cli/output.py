@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import click
 
@@ -68,7 +69,18 @@ def tell(answer: Answer, *, as_json: bool) -> None:
         click.echo(canonical({"ok": answer.exit_code == 0, **answer.data}).decode())
     else:
         for line in answer.lines:
-            click.echo(line)
+            click.echo(printable(line))
+
+
+def printable(line: str) -> str:
+    r"""A line with its control characters written out: names and values of a file must not steer the terminal.
+
+    >>> printable("a\x1b[31mb\u202ec"), printable("grün 🚲")
+    ('a\\x1b[31mb\\u202ec', 'grün 🚲')
+    """
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or category(c) in {"Zs", "Co", "Cn"} else c.encode("unicode_escape").decode() for c in line)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> list[str]:
@@ -101,9 +113,15 @@ class StderrProgress:
             return
         self.last = text
         if self.live:
-            click.echo(f"\r\x1b[2K{text}", nl=False, err=True)
+            click.echo(f"\r\x1b[2K{printable(text)}", nl=False, err=True)
         elif done is None or done >= 1.0:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
+
+    def note(self, message: str) -> None:
+        """Say something on a line of its own."""
+        self.close()
+        self.last = ""
+        click.echo(printable(message), err=True)
 
     def close(self) -> None:
         """Leave the live line clean."""

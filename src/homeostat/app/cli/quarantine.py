@@ -17,8 +17,8 @@ def _list(project: Path) -> Answer:
         found = overview(opened)
     if not found:
         return Answer({"quarantine": []}, ["no row is in quarantine"])
-    rows = [[str(f["rows"]), f["rule"], f["source"], str(f["line"]), str(f["reason"])[:90]] for f in found]
-    return Answer({"quarantine": found}, table(rows, ("rows", "rule", "source", "first line", "reason")))
+    rows = [[str(f["rows"]), str(f["final"]), f["rule"], f["source"], str(f["line"]), str(f["reason"])[:90]] for f in found]
+    return Answer({"quarantine": found}, table(rows, ("rows", "for good", "rule", "source", "first line", "reason")))
 
 
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
@@ -41,9 +41,10 @@ def _replay(project: Path, file: Path) -> Answer:
         progress = StderrProgress()
         done = replay(opened, file, progress)
         progress.close()
-    data = {"given": done.given, "taken_in": done.taken_in, "still_bad": done.still_bad, "dataset": done.dataset.id}
+    data = {name: getattr(done, name) for name in ("given", "taken_in", "still_bad", "rejected")} | {"dataset": done.dataset.id}
     lines = [
-        f"{done.given} rows given: {done.taken_in} taken in, {done.still_bad} still in quarantine",
+        f"{done.given} rows given: {done.taken_in} taken in, {done.still_bad} still in quarantine"
+        + (f", {done.rejected} rejected for good by their rule" if done.rejected else ""),
         f"{done.dataset.id}: {done.dataset.body['rows']} rows, {done.dataset.body['quarantined']} quarantined",
     ]
     return Answer(data, lines, exit_code=3 if done.still_bad else 0)

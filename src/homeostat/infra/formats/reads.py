@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,20 +52,29 @@ def sliced(read: SourceRead, rows: int) -> Iterator[SourceRead]:
 
 
 def check_names(columns: list[str], place: str) -> None:
-    """Each column has a name of its own, and none the name of one of ours.
+    """Each column has a name that tables can hold, that no other column has, and that is none of ours.
+
+    Tables and SQL take names that differ by case only for one. Names that begin with an underscore are what is added to rows on their way,
+    such as ``_source``.
 
     Raises:
         DataError: HS205.
     """
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for column in columns:
-        if column in seen:
+        twin = seen.get(column.lower())
+        seen[column.lower()] = column
+        if twin == column:
             raise DataError("HS205", f"got the column {column!r} twice; each name is allowed once", place=place, next_step="rename one")
-        seen.add(column)
-    reserved = [column for column in columns if column in PROVENANCE]
-    if reserved:
-        message = f"got a column {reserved[0]!r}; this name is kept for where a row came from"
-        raise DataError("HS205", message, place=place, next_step="rename it")
+        if twin is not None:
+            message = f"got the columns {twin!r} and {column!r}, which differ by case only; tables and SQL take them for one"
+            raise DataError("HS205", message, place=place, next_step="rename one")
+        if "\0" in column:
+            message = f"got the column {column!r}; a name without the character NUL is allowed"
+            raise DataError("HS205", message, place=place, next_step="rename it")
+        if column.startswith("_"):
+            message = f"got a column {column!r}; names that begin with an underscore are kept for what is added to rows, such as _source"
+            raise DataError("HS205", message, place=place, next_step="rename it (a database's in data.query)")
 
 
 def no_rows(name: str) -> DataError:

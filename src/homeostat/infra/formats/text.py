@@ -21,6 +21,8 @@ _CANDIDATES = ("cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "c
 # What is beyond ASCII in Western European text; if nearly all that is beyond ASCII reads as these, no statistics are needed.
 _WESTERN = frozenset("äöüÄÖÜßéèêëàâáãçñíîóôõúûœæøåÅÉÀÂÁÇÑØ€£§°\u2019\u2018\u201c\u201d\u201e\u2013\u2014…«»¿¡\xa0")
 
+_NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -111,10 +113,12 @@ def _known(given: str, name: str) -> str:
     try:
         found = codecs.lookup(given).name
         "".encode(found)  # an encoding of text, not one such as base64
-    except LookupError as error:
+    except (LookupError, UnicodeError):
+        found = ""
+    if not found or found in _NOT_OF_FILES:
         raise DataError(
-            "HS205", f"data.encoding is {given!r}, which is no known encoding", place=name, next_step="such as utf-8 or cp1252"
-        ) from error
+            "HS205", f"data.encoding is {given!r}, which is no known encoding of files", place=name, next_step="such as utf-8 or cp1252"
+        )
     return "utf-8-sig" if found == "utf-8" else found
 
 
@@ -140,6 +144,9 @@ def _fault(file: BinaryIO, encoding: str) -> tuple[int, str] | None:
     except UnicodeDecodeError as error:
         line += error.object[: error.start].count(b"\n")
         return line, error.object[error.start : error.start + 1].hex()
+    except UnicodeError:  # as UTF-16 without its mark: no single byte is at fault
+        file.seek(0)
+        return line, file.read(1).hex()
     finally:
         file.seek(0)
     return None

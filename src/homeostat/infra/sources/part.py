@@ -46,6 +46,9 @@ class Source(Protocol):
             Unreachable: HS804, it does not answer.
         """
 
+    def asked(self, name: str) -> bool:
+        """Whether ``parts`` lists the part of this name if it is there: one it asks for and does not list is gone."""
+
     def fetch(self, part: Part, zone: RawZone) -> RawFile:
         """Copy a part into the raw zone, whole or not at all. It may have changed since it was listed; then it is what it is now.
 

@@ -61,14 +61,13 @@ def start_of(moment: datetime, kind: SliceKind) -> datetime:
 
 
 def span_of(start: datetime, kind: SliceKind) -> Span:
-    """A slice from its first moment to the first one after it.
+    """A slice from its first moment to the first one after it; the calendar's last one ends with the calendar.
 
     >>> span_of(datetime(2024, 2, 1), "month")[1]
     datetime.datetime(2024, 3, 1, 0, 0)
     """
-    longest = {"day": 1, "week": 7, "month": 31}[kind]
-    after = start_of(start + timedelta(days=longest), kind)
-    return start, after
+    longest = timedelta(days={"day": 1, "week": 7, "month": 31}[kind])
+    return start, start_of(start + longest, kind) if start <= datetime.max - longest else datetime.max
 
 
 def slice_name(table: str, start: datetime | None, kind: SliceKind) -> str:

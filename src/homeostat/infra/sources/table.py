@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import DataError
-from homeostat.infra.sources.address import shown_address
 from homeostat.infra.sources.part import Part, Transform
-from homeostat.infra.sources.slices import Rows, SliceFacts, Span, Taken, asked_since, slice_name, span_of, start_of
+from homeostat.infra.sources.slices import Rows, SliceFacts, Span, Taken, asked_since, slice_name, slice_start, span_of, start_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,6 +47,16 @@ class Table:
             return [Part(self._name, each.fingerprint) for each in facts]
         return [self._part(each) for each in sorted(facts, key=lambda each: (each.start is None, each.start))]
 
+    def asked(self, name: str) -> bool:
+        """Of a table with a watermark the slices that can have changed, and the rows without a place in time."""
+        kind, ranges = self._section.slice, self._ranges()
+        if self._section.watermark is None or ranges is None:
+            return True
+        start = slice_start(name, self._name, kind)
+        if start is None:
+            return name == slice_name(self._name, None, kind)
+        return any(first <= start < after for first, after in ranges)
+
     def fetch(self, part: Part, zone: RawZone) -> RawFile:
         """Read the rows into a Parquet file; what breaks off is begun anew."""
         unplaced = self._section.watermark is not None and part.span is None
@@ -75,4 +85,4 @@ class Table:
 
     @property
     def _place(self) -> str:
-        return f"{shown_address(self._section.source)} {self._name}"
+        return f"{without_secrets(self._section.source)} {self._name}"
