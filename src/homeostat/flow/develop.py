@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from homeostat.charter.effective import charter_of, effective_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
 
@@ -22,17 +22,30 @@ if TYPE_CHECKING:
     from homeostat.core.ports import Progress
     from homeostat.core.records import Decision, Split
     from homeostat.graph.plan import Floats
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.search import Candidate, Memo
     from homeostat.learning.search import Progress as Say
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Aids:
+    """What helps a search beside its rows.
+
+    Args:
+        start: ``{"learner": ..., "params": {...}}`` of the champion, and ``models`` with the same by objective.
+        progress: told after each batch of trials.
+        memo: remembers the trials of an objective; of the only one under an empty name.
+    """
+
+    start: Mapping[str, Any] | None = None
+    progress: Progress | None = None
+    memo: Callable[[str], Memo] | None = None
+
+
+NO_AIDS = Aids()
+
+
 def develop(
-    charter: Charter,
-    learning: sections.Learning,
-    split: Split,
-    decisions: tuple[Decision, ...],
-    start: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    charter: Charter, learning: sections.Learning, split: Split, decisions: tuple[Decision, ...], aids: Aids = NO_AIDS
 ) -> Candidate:
     """The best model within the budget; several objectives share it, each a part of it.
 
@@ -41,19 +54,19 @@ def develop(
         learning: learners, windows, budget and seed of this search.
         split: the rows; the holdout is not looked at.
         decisions: about the columns, shared by all objectives since they look at inputs only.
-        start: ``{"learner": ..., "params": {...}}`` of the champion, and ``models`` with the same by objective.
-        progress: told after each trial.
+        aids: where to start, whom to tell, who remembers.
     """
-    say = partial(_say, progress) if progress else None
     if not charter.objectives:
-        return _searched(charter, learning, split, decisions, start, say)
+        say = partial(_say, aids.progress) if aids.progress else None
+        return _searched(charter, learning, split, decisions, (aids.start, say, aids.memo("") if aids.memo else None))
     every = charter.objectives
     own = learning.model_copy(update={"budget": _share(learning.budget, len(every))})
-    known = (start or {}).get("models", {})
+    known = (aids.start or {}).get("models", {})
     members = {}
     for at, each in enumerate(every):
-        told = partial(_say_member, say, each.name, at, len(every)) if say else None
-        members[each.name] = _searched(charter_of(charter, each), own, split, decisions, known.get(each.name), told)
+        told = partial(_say_member, partial(_say, aids.progress), each.name, at, len(every)) if aids.progress else None
+        memo = aids.memo(each.name) if aids.memo else None
+        members[each.name] = _searched(charter_of(charter, each), own, split, decisions, (known.get(each.name), told, memo))
     return _summed(charter, split, members)
 
 
@@ -86,17 +99,18 @@ def _searched(
     learning: sections.Learning,
     split: Split,
     decisions: Sequence[Decision],
-    start: Mapping[str, Any] | None,
-    say: Say | None,
+    aids: tuple[Mapping[str, Any] | None, Say | None, Memo | None],
 ) -> Candidate:
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.amounts import amounts
     from homeostat.flow.preparing import stages_of
+    from homeostat.infra.engine import threads
     from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
     task = effective_task(charter)
+    start, say, memo = aids
     found = search(
         split,
         task,
@@ -106,6 +120,8 @@ def _searched(
         clock=time.monotonic,
         start=start,
         progress=say,
+        together=threads,
+        memo=memo,
     )
     y = encode_target(split.validation[task.target], classes_of(split.train[task.target], task))
     return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))

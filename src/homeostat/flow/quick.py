@@ -161,7 +161,9 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, cl
     found = search(
         rows,
         task,
-        charter.learning.model_copy(update={"learners": learners, "budget": FIRST_ROUND, "windows": charter.learning.windows[:1]}),
+        charter.learning.model_copy(
+            update={"learners": learners, "budget": FIRST_ROUND, "windows": charter.learning.windows[:1], "at_once": 1, "ensemble": False}
+        ),
         metric(charter.success.metric),
         stages_of(charter, rows),
         clock=time.monotonic,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy as np
 from homeostat.charter.effective import effective_task
 from homeostat.core.ids import digest
 from homeostat.flow.arrays import dump_arrays
-from homeostat.flow.develop import develop, member_scores, weights_of
+from homeostat.flow.develop import Aids, develop, member_scores, weights_of
 from homeostat.flow.drawing import drawn
 from homeostat.flow.labelling import labels_version
 from homeostat.flow.packing import pack_candidate
 from homeostat.flow.reweigh import reweigh, trained_alike
 from homeostat.flow.training_rows import TrainingRows, split_all, split_rows, training_rows
+from homeostat.flow.trials import LedgerMemo
 from homeostat.preparation.labelling import LABEL
 
 if TYPE_CHECKING:
@@ -97,9 +99,9 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     key, named = keys
     run = _open_run(project, order, key)
     decisions, decided = _decide(project, order, rows, split)
-    found = develop(project.charter, order.learning, split, decisions, order.start, progress)
+    found = develop(project.charter, order.learning, split, decisions, Aids(order.start, progress, partial(LedgerMemo, project, run)))
     kept = pack_candidate(project, found, split, run, order.learning)
-    trials = _trials(project, run, found)
+    trials = list(reversed(project.ledger.find("trial", subject=run.id)))
     body = {
         **_about(found, rows, split),
         "metric": project.charter.success.metric,
@@ -113,7 +115,7 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
         "trials": len(trials),
     }
     made = project.fact("candidate", named, body, causes=(run.id, decided.id, *(trial.id for trial in trials)))
-    return project.ledger.record(made, *trials)
+    return project.ledger.record(made)
 
 
 def _whole(project: Project, dataset: Fact) -> tuple[TrainingRows, Split]:
@@ -154,24 +156,6 @@ def _decide(project: Project, order: Order, rows: TrainingRows, split: Split) ->
     key = digest({"dataset": order.dataset, "quarantined": sorted(rows.windows), **clauses})
     body = {"dataset": order.dataset, "rows": split.train.height, "columns": told(decisions)}
     return decisions, project.record("decisions", key, body, causes=(order.dataset,))
-
-
-def _trials(project: Project, run: Fact, found: Candidate) -> list[Fact]:
-    every = [("", trial) for trial in found.trials] + [(name, trial) for name, member in found.members.items() for trial in member.trials]
-    facts = []
-    for number, (objective, trial) in enumerate(every):
-        body = {
-            "number": number,
-            **({"objective": objective} if objective else {}),
-            "learner": trial.learner,
-            "window": trial.window,
-            "params": dict(trial.params),
-            "value": trial.value,
-            "seconds": round(trial.seconds, 4),
-            "reason": trial.reason,
-        }
-        facts.append(project.fact("trial", f"{run.id}:{number}", body, subject=run.id, causes=(run.id,)))
-    return facts
 
 
 def _members(project: Project, found: Candidate) -> dict[str, object]:

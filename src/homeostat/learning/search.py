@@ -41,7 +41,10 @@ MEMBERS = 12
 
 
 class Memo(Protocol):
-    """Remembers finished trials, so that a search that was cut off goes on where it was: equal choices are not fitted twice."""
+    """Remembers finished trials, so that a search that was cut off goes on where it was.
+
+    Proposals follow from the seed and the results before them, so a search that recalls these proposes what it proposed then.
+    """
 
     def recall(self, number: int, choice: Choice) -> Outcome | None:
         """What the trial of this number came to, if it was this choice and has finished."""
@@ -139,13 +142,16 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     picked = board.picked(bench, section.seed, in_order=task.time is not None) if refit and section.ensemble else {}
     if picked:
         return _ensemble(bench, task, board, picked)
-    model = best.model or bench.fit(split.train, best.choice)
-    judged = model.predict(split.validation)
-    if refit:
-        model = bench.fit(split.development, best.choice)
+    judged = _judged(bench, best)
+    model = bench.fit(split.development, best.choice) if refit else best.model or bench.fit(split.train, best.choice)
     name, window, params = best.choice.learner, best.choice.window.label(), best.choice.params
     plan = _plan(task, goal, model)
     return Candidate(plan, name, window, params, best.value, judged, tuple(board.trials), model.predict, single=model.fitted.single)
+
+
+def _judged(bench: Bench, trial: _Good) -> Floats:
+    """Scores (n, k) of the validation rows by a model that learned from the train rows alone."""
+    return bench.fit(bench.split.train, trial.choice).predict(bench.split.validation) if bench.split.folds else trial.scores
 
 
 def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:
@@ -162,18 +168,16 @@ def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:
 def _tried(bench: Bench, board: _Board, together: Together[Outcome], memo: Memo | None, proposer: Proposer, batch: list[Asked]) -> None:
     """Run a batch of trials and tell what came of them, in the order in which they were proposed."""
     first = len(board.trials)
-
-    def run(number: int, choice: Choice) -> Outcome:
-        known = memo.recall(number, choice) if memo else None
-        if known is not None:
-            return known
-        outcome = bench.run(number, choice)
-        if memo:
-            memo.keep(choice, outcome)
-        return outcome
-
-    outcomes = together([partial(run, first + at, asked.choice) for at, asked in enumerate(batch)])
-    for asked, outcome in zip(batch, outcomes, strict=True):
+    known = {at: memo.recall(first + at, asked.choice) for at, asked in enumerate(batch)} if memo else {}
+    open_ = [at for at in range(len(batch)) if known.get(at) is None]
+    run = dict(zip(open_, together([partial(bench.run, first + at, batch[at].choice) for at in open_]), strict=True))
+    for at, asked in enumerate(batch):
+        recalled = known.get(at)
+        outcome = recalled or run[at]
+        if recalled is not None:
+            board.spent_before += outcome.trial.seconds
+        elif memo is not None:
+            memo.keep(asked.choice, outcome)
         board.add(asked.choice, outcome)
         proposer.tell(asked, outcome.trial.value)
     board.report()
@@ -185,7 +189,6 @@ def _ensemble(bench: Bench, task: sections.Task, board: _Board, picked: Mapping[
     members = [(board.kept[number], weight) for number, weight in picked.items()]
     weights = {f"{at} {each.choice.learner}": weight for at, (each, weight) in enumerate(members, start=1)}
     models = {name: bench.fit(split.development, each.choice) for name, (each, _) in zip(weights, members, strict=True)}
-    judges = [each.model or bench.fit(split.train, each.choice) for each, _ in members]
 
     def mean(scores: Sequence[Floats]) -> Floats:
         return np.asarray(sum(weight * each for weight, each in zip(weights.values(), scores, strict=True)))
@@ -201,7 +204,7 @@ def _ensemble(bench: Bench, task: sections.Task, board: _Board, picked: Mapping[
         window=" + ".join(dict.fromkeys(each.choice.window.label() for each, _ in members)),
         params={"members": told},
         value=goal.metric.score(bench.judged(), scored),
-        judged=mean([judge.predict(split.validation) for judge in judges]),
+        judged=mean([_judged(bench, each) for each, _ in members]),
         trials=tuple(board.trials),
         oracle=lambda frame: mean([model.predict(frame) for model in models.values()]),
         single=any(model.fitted.single for model in models.values()),
@@ -229,6 +232,7 @@ class _Board:
     progress: Progress | None
     trials: list[Trial] = field(default_factory=list)
     kept: dict[int, _Good] = field(default_factory=dict)
+    spent_before: float = 0.0
 
     @property
     def tried(self) -> set[str]:
@@ -238,7 +242,12 @@ class _Board:
     @property
     def spent(self) -> bool:
         """Whether the seconds are over."""
-        return self.budget.seconds is not None and self.clock() - self.started >= self.budget.seconds
+        return self.budget.seconds is not None and self.seconds >= self.budget.seconds
+
+    @property
+    def seconds(self) -> float:
+        """How long the search took so far; a recalled trial counts as long as it took then."""
+        return self.spent_before + self.clock() - self.started
 
     @property
     def room(self) -> int:
@@ -294,7 +303,7 @@ class _Board:
             return
         shares = []
         if self.budget.seconds is not None:
-            shares.append((self.clock() - self.started) / self.budget.seconds)
+            shares.append(self.seconds / self.budget.seconds)
         if self.budget.trials is not None:
             shares.append(len(self.trials) / self.budget.trials)
         found = "no result yet"
