@@ -33,7 +33,7 @@ data: {source: data/}
 
 READ = """
 from pathlib import Path
-from homeostat.flow.ingest import read_dataset
+from homeostat.flow.datasets import read_dataset
 from homeostat.flow.project import open_project
 with open_project(Path({folder!r})) as project:
     read_dataset(project, project.latest("dataset", ""))

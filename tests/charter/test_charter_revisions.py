@@ -10,7 +10,6 @@ import pytest
 from homeostat.charter.load import load_charter, parse_charter
 from homeostat.charter.revisions import changes, content_of, text_of_value
 from homeostat.charter.violations import shown
-from homeostat.core.addresses import without_secrets
 from homeostat.errors import CharterError
 
 BIKE = Path(__file__).resolve().parents[2] / "examples" / "bike-demand" / "homeostat.yaml"
@@ -31,27 +30,6 @@ def test_each_changed_clause_is_told_with_its_old_and_new_value() -> None:
         "policy.windows[3].length: 45d -> -",
     ]
     assert changes(content_of(load_charter(BIKE)), content_of(load_charter(BIKE))) == ()
-
-
-@pytest.mark.parametrize(
-    ("address", "hidden"),
-    [
-        ("postgresql://me:hush@db/x", "postgresql://me:***@db/x"),
-        ("postgresql+psycopg://me:hush@db:5432/x", "postgresql+psycopg://me:***@db:5432/x"),
-        ("postgresql://me:hu@sh/hush@db/x", "postgresql://me:***@db/x"),
-        ("https://:hush@host/a.csv", "https://:***@host/a.csv"),
-        ("https://host/a.csv?sig=1&X-Amz-Signature=hush&a=b", "https://host/a.csv?sig=1&X-Amz-Signature=***&a=b"),
-        ("https://host/a.csv?access_token=hush#x", "https://host/a.csv?access_token=***#x"),
-        ("postgresql://db/x?user=me&password=hush", "postgresql://db/x?user=me&password=***"),
-        ("sqlite:////data/a.db", "sqlite:////data/a.db"),
-        ("s3://bucket/a/*.parquet", "s3://bucket/a/*.parquet"),
-        ("data/a@b.csv", "data/a@b.csv"),
-        ("https://host:8080/a.csv", "https://host:8080/a.csv"),
-    ],
-)
-def test_passwords_are_hidden_and_nothing_else(address: str, hidden: str) -> None:
-    assert without_secrets(address) == hidden
-    assert without_secrets(hidden) == hidden
 
 
 def test_a_changed_password_is_no_revision_and_is_in_no_content() -> None:

@@ -242,6 +242,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.delimiter": ";"}, "HS118", "data.delimiter", "for a database"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.decimal": ","}, "HS118", "data.decimal", "for a database"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.encoding": "latin-1"}, "HS118", "data.encoding", "for a database"),
+    (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.null_values": ["NA"]}, "HS118", "data.null_values", "for a database"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.slice": "week"}, "HS118", "data.slice", "without a watermark"),
     (REGRESSION, {"data.source": DATABASE, "data.table": "t", "data.late": "1d"}, "HS118", "data.late", "without a watermark"),
     (REGRESSION, {"data.table": "t"}, "HS118", "data.table", "no database"),

@@ -97,6 +97,73 @@ def test_a_narrower_clause_for_the_same_file_changes_nothing(tmp_path: Path) -> 
         assert read_dataset(project, ingest(project)).equals(first)
 
 
+def rows(folder: Path) -> list[tuple[object, ...]]:
+    with open_project(folder) as project:
+        return read_dataset(project, ingest(project)).drop("_source", "_line").rows()
+
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: plain
+name: plain
+version: 1.0.0
+status: active
+schema:
+  - name: plain
+    properties:
+      - {name: x, logicalType: number, logicalTypeOptions: {maximum: 3}}
+      - {name: n, logicalType: string}
+      - {name: y, logicalType: number}
+"""
+
+
+def reading(folder: Path, clauses: str) -> Path:
+    (folder / "contract.yaml").write_text(CONTRACT)
+    (folder / "homeostat.yaml").write_text(PLAIN.replace("source: data/", f"contract: contract.yaml, {clauses}"))
+    return folder
+
+
+def test_text_that_is_read_by_other_clauses_is_read_again(tmp_path: Path) -> None:
+    folder = plain(tmp_path, a="x;n;y\n1;NA;2\n1,5;K\u00e4se;3\n")
+    source = "source: data/, max_quarantined: 0.9"
+    assert rows(reading(folder, source)) == [(1, "NA", 2)]  # 1,5 is no number by the point
+    assert rows(reading(folder, f"{source}, decimal: ','")) == [(1, "NA", 2), (1.5, "K\u00e4se", 3)]
+    assert rows(reading(folder, f"{source}, decimal: ',', null_values: [NA]")) == [(1, None, 2), (1.5, "K\u00e4se", 3)]
+    (folder / "data" / "a.csv").rename(folder / "data" / "gone")
+    (folder / "data" / "b.csv").write_text("x;n;y\n2,5;b;4\n")
+    latin = rows(reading(folder, f"{source}, decimal: ',', encoding: latin-1"))
+    assert latin == [(1, "NA", 2), (1.5, "K\u00c3\u00a4se", 3), (2.5, "b", 4)], "the file that is gone, from the raw zone"
+    with open_project(folder) as project:
+        deliveries = len(project.ledger.find("delivery"))
+        ingest(project)
+        assert len(project.ledger.find("delivery")) == deliveries
+
+
+def test_a_larger_share_of_bad_rows_lets_a_refused_delivery_in_once(tmp_path: Path) -> None:
+    folder = plain(tmp_path, a="x,n,y\n1,a,2\n9,b,2\n")
+    with open_project(reading(folder, "source: data/, max_quarantined: 0.1")) as project, pytest.raises(DataError, match="HS207"):
+        ingest(project)
+    with open_project(reading(folder, "source: data/, max_quarantined: 0.2")) as project, pytest.raises(DataError, match="HS207"):
+        ingest(project)
+    assert rows(reading(folder, "source: data/, max_quarantined: 0.5")) == [(1, "a", 2)]
+    assert rows(reading(folder, "source: data/, max_quarantined: 0.1")) == [(1, "a", 2)]  # what was let in stays
+    with open_project(folder) as project:
+        assert [fact.body["status"] for fact in project.ledger.find("delivery")] == ["accepted", "refused"]
+
+
+def test_another_source_under_other_clauses_does_not_bring_the_old_one_back(tmp_path: Path) -> None:
+    folder = plain(tmp_path, a="x,n,y\n1,a,2\n")
+    (folder / "other").mkdir()
+    (folder / "other" / "b.csv").write_text("x;n;y\n2,5;b;4\n")
+    assert rows(reading(folder, "source: data/")) == [(1, "a", 2)]
+    assert rows(reading(folder, "source: other/, decimal: ','")) == [(2.5, "b", 4)]
+    assert rows(reading(folder, "source: data/")) == [(1, "a", 2)]
+    reading(folder, "source: other/, decimal: ','")
+    (folder / "contract.yaml").write_text(CONTRACT.replace("name: y, logicalType: number", "name: y, logicalType: integer"))
+    assert rows(folder) == [(2.5, "b", 4)]
+
+
 def test_a_file_that_is_gone_stays_in_the_dataset(tmp_path: Path) -> None:
     folder = plain(tmp_path, a="x,y\n1,2\n", b="x,y\n3,4\n")
     with open_project(folder) as project:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from homeostat.flow.serving import score_file
 from homeostat.flow.trace import trace
 from homeostat.infra.keys import VARIABLE
 from homeostat.infra.predictions import PredictionLog
+from homeostat.testing.state import everything_in
 
 CHARTER = """
 name: loans
@@ -104,22 +104,6 @@ def ask(url: str, row: dict[str, Any]) -> dict[str, Any]:
     with urllib.request.urlopen(request) as reply:  # noqa: S310
         found: dict[str, Any] = json.loads(reply.read())
         return found
-
-
-def everything_in(state: Path) -> Iterator[tuple[str, str]]:
-    """Each file's bytes, and what they hold once decompressed: rows of Parquet, cells of SQLite."""
-    for path in state.rglob("*"):
-        if not path.is_file():
-            continue
-        yield path.name, path.read_bytes().decode("latin-1")
-        if path.suffix == ".parquet":
-            frame = pl.read_parquet(path, hive_partitioning=False)
-            yield path.name, repr(frame.columns) + repr(frame.rows())
-        if path.suffix == ".sqlite":
-            with sqlite3.connect(path) as database:
-                tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-                for name in tables:
-                    yield f"{path.name}:{name}", repr(database.execute(f'SELECT * FROM "{name}"').fetchall())  # noqa: S608
 
 
 def test_nothing_is_in_clear_after_the_whole_way(loans: Path) -> None:

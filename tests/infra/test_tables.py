@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from homeostat.errors import DataError, ProjectError
+from homeostat.infra import tables as under_test
 from homeostat.infra.tables import Table
 
 
@@ -88,6 +90,53 @@ def test_types_nulls_and_order_come_back(table: Table) -> None:
     again = table.read()
     assert again.columns == frame.columns
     assert again.equals(pl.concat([frame, frame]).reverse().sort("_source", "_line", maintain_order=True))
+
+
+@pytest.mark.parametrize("most_runs", [1, 1_000])
+def test_rows_come_back_in_order_however_they_were_written(table: Table, monkeypatch: pytest.MonkeyPatch, most_runs: int) -> None:
+    monkeypatch.setattr(under_test, "MOST_RUNS", most_runs)
+    rng = np.random.default_rng(0)
+    rows = pl.DataFrame(
+        {
+            "n": np.arange(600),
+            "_source": [["a", "b", None][i] for i in rng.integers(0, 3, 600)],
+            "_line": [None if i == 200 else int(i) for i in rng.integers(0, 201, 600)],
+            "_rules": [[str(i)] for i in range(600)],
+        }
+    )
+    assert rows.select("_source", "_line").is_duplicated().any()
+    whole = rows.sort("_source", "_line", "n", nulls_last=True)
+    distinct = whole.unique(["_source", "_line"], keep="first", maintain_order=True)
+    written = {
+        "in order": [distinct[:150], distinct[150:]],
+        "parts in another order": [distinct[300:], distinct[100:300], distinct[:100]],
+        "interleaved": [distinct[::2], distinct[1::2]],
+        "shuffled": [distinct.sample(fraction=1.0, shuffle=True, seed=1)],
+    }
+    for version, (name, parts) in enumerate(written.items()):
+        assert _deliver(table, name, parts) == version
+        assert table.read().equals(distinct), name
+        assert table.read(columns=["n"])["n"].to_list() == distinct["n"].to_list()
+    _deliver(table, "rows twice", [rows[:400], rows[400:]])
+    assert table.read().equals(whole)
+
+
+def _deliver(table: Table, key: str, frames: list[pl.DataFrame]) -> int:
+    with table.delivery(key, {}) as delivery:
+        for frame in frames:
+            delivery.write(frame)
+        return delivery.commit(replacing=None)
+
+
+def test_rows_come_in_batches_of_any_version(table: Table) -> None:
+    table.append(_rows("x"), {}, "k0")
+    assert [frame.height for frame in table.batches()] == [0]
+    table.append(_rows("x", *range(50)), {}, "k1")
+    table.append(_rows("y", *range(30)), {}, "k2")
+    assert all(frame.height <= 8 for frame in table.batches(rows=8))
+    assert pl.concat(table.batches(rows=8)).sort("_source", "_line").equals(table.read())
+    assert pl.concat(table.batches(1, rows=8)).sort("_line").equals(table.read(1))
+    assert next(table.batches(0)).schema == table.read().schema
 
 
 def test_an_empty_write_is_a_commit_too(table: Table) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from homeostat.core.sections import Outcome, Payoff, Value
 from homeostat.graph.plan import Constant, Input, Plan
 from homeostat.learning.threshold import earning_threshold, payoff_threshold, with_decision
-from homeostat.stats.money import payoff_per_row, payoff_total
+from homeostat.stats.money import payoff_per_row
 
 MONEY = st.integers(-1_000, 1_000).map(float)
 
@@ -60,7 +60,7 @@ def test_no_threshold_earns_more_and_equal_ones_are_lower(rows: list[tuple[int, 
     chosen = earning_threshold(y, p, payoff, amount)
 
     def earned(threshold: float) -> float:
-        return payoff_total(y, (p >= threshold).astype(np.float64), payoff, amount)
+        return float(payoff_per_row(y, (p >= threshold).astype(np.float64), payoff, amount).sum())
 
     every = [0.0, *(k / 20 for k in range(21)), float(np.nextafter(1.0, 2.0))]
     assert earned(chosen) == max(map(earned, every))

@@ -13,9 +13,7 @@ from homeostat.stats.money import (
     depends_on_amount,
     least_cost,
     payoff_per_row,
-    payoff_total,
     regression_cost_per_row,
-    regression_cost_total,
 )
 
 
@@ -23,8 +21,8 @@ def test_each_outcome_has_its_own_price() -> None:
     payoff = Payoff(true_positive=100, false_positive=-7, true_negative=1, false_negative=-30)
     y, decision = np.array([1.0, 1.0, 0.0, 0.0, -1.0]), np.array([1.0, 0.0, 1.0, 0.0, 1.0])
     assert payoff_per_row(y, decision, payoff).tolist() == [100, -30, -7, 1, -7]
-    assert payoff_total(y, decision, payoff) == 57
-    assert payoff_total(y[:0], decision[:0], payoff) == 0
+    assert payoff_per_row(y, decision, payoff).sum() == 57
+    assert payoff_per_row(y[:0], decision[:0], payoff).sum() == 0
 
 
 def test_an_unknown_outcome_has_no_price() -> None:
@@ -39,7 +37,7 @@ def test_total_payoff_is_the_confusion_matrix_times_prices() -> None:
     y, decision = rng.integers(0, 2, (2, 500)).astype(float)
     (tn, fp), (fn, tp) = confusion_matrix(y, decision)
     payoff = Payoff(true_positive=9, false_positive=-2, true_negative=0.5, false_negative=-4)
-    assert payoff_total(y, decision, payoff) == pytest.approx(9 * tp - 2 * fp + 0.5 * tn - 4 * fn)
+    assert payoff_per_row(y, decision, payoff).sum() == pytest.approx(9 * tp - 2 * fp + 0.5 * tn - 4 * fn)
 
 
 def test_regression_cost_is_the_pinball_loss_scaled() -> None:
@@ -48,7 +46,7 @@ def test_regression_cost_is_the_pinball_loss_scaled() -> None:
     rng = np.random.default_rng(1)
     y, p = rng.normal(size=(2, 300))
     over, under = 3.0, 7.0
-    assert regression_cost_total(y, p, over, under) == pytest.approx(
+    assert regression_cost_per_row(y, p, over, under).sum() == pytest.approx(
         300 * (over + under) * mean_pinball_loss(y, p, alpha=under / (over + under))
     )
     assert regression_cost_per_row(y, y, over, under).tolist() == [0] * 300
@@ -58,7 +56,7 @@ def test_amounts_are_multiplied_row_by_row() -> None:
     payoff = Payoff(true_positive=Outcome(fixed=1, per_amount=0.5), false_negative=Outcome(per_amount=-1), false_positive=-3)
     y, decision, amount = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0]), np.array([10.0, 20.0, 30.0, np.nan])
     assert payoff_per_row(y, decision, payoff, amount)[:3].tolist() == [6, -20, -3]
-    assert payoff_total(y[:3], decision[:3], payoff, amount[:3]) == -17
+    assert payoff_per_row(y[:3], decision[:3], payoff, amount[:3]).sum() == -17
     assert depends_on_amount(payoff)
     assert not depends_on_amount(Payoff(true_positive=3))
 

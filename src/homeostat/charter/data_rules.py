@@ -39,10 +39,9 @@ def _source(section: Source, at: Loc) -> Found:
         if (section.table is None) == (section.query is None):
             both = "neither table nor query" if section.table is None else "both table and query"
             yield Violation("HS118", (*at, "source"), f"got a database and {both}", "give one of the two")
-        file_only = [name for name in ("delimiter", "encoding") if getattr(section, name) is not None]
-        if section.decimal != ".":
-            file_only.append("decimal")
-        for name in file_only:
+        told = type(section).model_fields
+        file_only = ("delimiter", "decimal", "encoding", "null_values")
+        for name in (name for name in file_only if getattr(section, name) != told[name].default):
             yield Violation("HS118", (*at, name), f"got {shown(getattr(section, name))} for a database; it is for files of text", "drop it")
         if section.watermark is None and (section.slice != "day" or section.late > timedelta(0)):
             name = "slice" if section.slice != "day" else "late"

@@ -55,13 +55,13 @@ _SOURCE = {
     "contract": Effect(3, "data", "rows that break it go to quarantine with the rule and the reason"),
     "table": Effect(3, "data", "the table of the database that is read"),
     "query": Effect(3, "data", "the SELECT that is read instead of a table"),
-    "watermark": Effect(3, "data", "only rows beyond the newest known value are taken in"),
+    "watermark": Effect(3, "data", "known slices are not asked for again, but the newest and those that data.late reaches"),
     "slice": Effect(3, "data", "the span of the watermark one delivery holds"),
-    "late": Effect(3, "data", "spans so long ago are read again for late and changed rows"),
+    "late": Effect(3, "data", "slices so long before the newest are read again for late and changed rows"),
     "delimiter": Effect(3, "data", "cuts the lines of CSV into fields"),
     "decimal": Effect(3, "data", "how numbers in CSV are read"),
     "encoding": Effect(3, "data", "how bytes of CSV and JSON lines become text"),
-    "null_values": Effect(3, "data", "texts that count as no value"),
+    "null_values": Effect(3, "data", "texts in CSV and JSON lines that count as no value"),
 }
 _WINDOW = {
     "kind": Effect(5, "search", "training windows that compete on the validation rows"),
@@ -165,7 +165,7 @@ _PRIVACY = {
     "pseudonymise": Effect(3, "data", "stored and logged as a keyed hash"),
 }
 _LABELLING = {
-    "rules[].name": Effect(4, "record", "names the rule in votes and in the review queue"),
+    "rules[].name": Effect(4, "record", "names the rule in `label rules`: what it holds on, its conflicts, how often it is right"),
     "rules[].when": Effect(4, "data", "the rows the rule labels"),
     "rules[].label": Effect(4, "data", "the weak label the rule gives"),
     "weight": Effect(5, "search", "the weight of a weakly labelled row in training"),

@@ -52,7 +52,9 @@ def _violation(code: str, loc: Loc, details: list[Mapping[str, Any]]) -> Violati
         section = section_at(loc[:-1])
         known = ", ".join(section.model_fields) if section else "none"
         near = meant(loc)
-        return Violation(code, loc, f'got an unknown clause "{loc[-1]}"; allowed here: {known}', f"did you mean {near}?" if near else "")
+        return Violation(
+            code, loc, f'got an unknown clause "{clause(loc[-1:])}"; allowed here: {known}', f"did you mean {near}?" if near else ""
+        )
     allowed = [SPAN] if loc in SPANS else list(dict.fromkeys(_allowed(detail) for detail in details))
     return Violation(code, loc, f"got {shown(details[0]['input'])}; allowed: {' or '.join(allowed)}")
 

@@ -175,7 +175,8 @@ def aggregates(rows: pl.DataFrame, target: Target, inputs: list[str]) -> Iterato
     A figure per customer, day or category that was computed over the whole period holds the answer of each of its rows. It shows
     in the numbers alone: among the rows in which it is 12.7, the target's mean is 12.7.
     """
-    for name, x in numbers_of(rows, inputs).items():
+    names = [name for name in inputs if rows[name].dtype.is_numeric() and _are_shared(rows[name])]
+    for name, x in numbers_of(rows, names).items():
         known = np.isfinite(x)
         values, group, sizes = np.unique(x[known], return_inverse=True, return_counts=True)
         shared = sizes > 1
@@ -186,6 +187,11 @@ def aggregates(rows: pl.DataFrame, target: Target, inputs: list[str]) -> Iterato
             word, share = found
             reason = f"is the target's {word} over the rows that share it ({share:.1%} of its values): computed with the answers"
             yield Suspect((name,), "aggregate", share, reason)
+
+
+def _are_shared(column: pl.Series) -> bool:
+    """Whether half of all rows can share their value with another: n rows of u values have at least 2u - n that no other has."""
+    return 4 * (len(column) - column.n_unique()) >= len(column)
 
 
 def _aggregate(values: Floats, group: NDArray[np.intp], sizes: NDArray[np.intp], target: Target) -> tuple[str, float] | None:

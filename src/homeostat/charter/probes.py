@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from homeostat.core.targets import texts
+from homeostat.core.targets import coded
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,10 +62,10 @@ def target_of(column: pl.Series, task: TaskType) -> Target:
     """The target column, which has no nulls, as numbers."""
     if task == "regression":
         return Target(column.cast(float).to_numpy().astype(np.float64).reshape(-1, 1), task)
-    names, codes = np.unique(texts(column).to_numpy().astype(str), return_inverse=True)
+    names, codes = coded(column)
     order = np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable")
     matrix = np.asarray((codes.reshape(-1, 1) == order.reshape(1, -1)), dtype=np.float64)
-    return Target(matrix, task, tuple(str(names[at]) for at in order))
+    return Target(matrix, task, tuple(names[at] for at in order))
 
 
 def skill(codes: NDArray[np.int64], target: Target) -> tuple[float, str]:

@@ -62,18 +62,18 @@ def find_suspects(
     inputs = [name for name in rows.columns if name not in {target, time, *skip}]
     shapes = [suspect for name in inputs for suspect in _shape(frame[name])]
     known = {name for suspect in shapes for name in suspect.columns}
-    ordered = rows.sort(time, maintain_order=True) if time is not None else rows
+    ordered = rows if time is None or rows[time].is_sorted() else rows.sort(time, maintain_order=True)
     trends = [s for name in inputs if time is not None and name not in known for s in _trend(ordered[name])]
     sample = rows.gather_every(max(1, rows.height // MOST_ROWS))
-    seen = target_of(sample[target], task)
+    seen, all_seen = target_of(sample[target], task), target_of(rows[target], task)
     found = [
         *shapes,
         *trends,
         *(suspect for name in inputs for suspect in _leak(sample[name], seen)),
         *coded_ids(sample, seen, inputs),
         *copies_of(sample, seen, inputs),
-        *later_values(ordered, target_of(ordered[target], task), inputs, entity),
-        *aggregates(rows, target_of(rows[target], task), inputs),
+        *later_values(ordered, all_seen if ordered is rows else target_of(ordered[target], task), inputs, entity),
+        *aggregates(rows, all_seen, inputs),
         *(combinations_of(sample, seen, inputs) if task == "regression" else ()),
         *(parts_of(sample, seen, inputs) if task == "regression" else ()),
         *(s for name in [*inputs, *([time] if time else [])] for s in _gap(sample[name], seen)),
@@ -112,26 +112,28 @@ def _shape(column: pl.Series) -> Iterator[Suspect]:
     values = column.drop_nulls()
     if len(values) < FEWEST_ROWS:
         return
-    distinct = values.n_unique() / len(values)
     if values.dtype == pl.String:
-        words = (values.str.count_matches(r"\s") + 1).mean()
-        if distinct >= 0.99 and isinstance(words, float) and words <= WORDS:  # a text says something even where no two are alike
+        distinct = values.n_unique() / len(values)
+        words = (values.str.count_matches(r"\s") + 1).mean() if distinct >= 0.99 else None
+        if isinstance(words, float) and words <= WORDS:  # a text says something even where no two are alike
             yield Suspect((column.name,), "identifier", distinct, f"an identifier ({distinct:.0%} distinct values)")
     elif values.dtype.is_integer():
         low, high = values.min(), values.max()
         counter = isinstance(low, int) and isinstance(high, int) and high - low + 1 == len(values)
+        named = bool(ID_NAME.search(column.name))
+        distinct = values.n_unique() / len(values) if counter or named else 0.0
         if distinct == 1 and counter:
             yield Suspect((column.name,), "identifier", 1.0, "a row counter")
-        elif distinct > 0.3 and ID_NAME.search(column.name):
+        elif distinct > 0.3 and named:
             yield Suspect((column.name,), "identifier", distinct, f"an identifier by its name ({distinct:.0%} distinct values)")
 
 
 def _trend(column: pl.Series) -> Iterator[Suspect]:
     """A number that never turns back in time: each later row has a value that training has not seen."""
     values = column.drop_nulls()
-    if values.dtype.is_numeric() and len(values) >= FEWEST_ROWS and values.n_unique() > 1:
+    if values.dtype.is_numeric() and len(values) >= FEWEST_ROWS:
         for falling, word in ((False, "grows"), (True, "falls")):
-            if values.is_sorted(descending=falling):
+            if values.is_sorted(descending=falling) and values.n_unique() > 1:
                 yield Suspect((column.name,), "trend", 1.0, f"only {word} with time: the calendar in disguise")
 
 

@@ -20,7 +20,7 @@ class Violation:
 
 
 def clause(loc: Loc) -> str:
-    """The clause as people write it.
+    """The clause as people write it; an address in place of a name is shown without its password.
 
     >>> clause(("learning", "windows", 1, "length"))
     'learning.windows[1].length'
@@ -28,7 +28,7 @@ def clause(loc: Loc) -> str:
     text = ""
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+    return without_secrets(text)
 
 
 def shown(value: object, limit: int = 60) -> str:

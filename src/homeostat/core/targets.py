@@ -38,6 +38,16 @@ def texts(series: pl.Series) -> pl.Series:
     return series.cast(pl.String)
 
 
+def coded(series: pl.Series) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The distinct values as texts, sorted, and for each row which of them it has, (n,); -1 for null."""
+    import polars as pl
+
+    known = texts(series)
+    names = known.drop_nulls().unique().sort()
+    codes = known.cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1)
+    return tuple(names.to_list()), codes.to_numpy().astype(np.int64)
+
+
 def classes_of(series: pl.Series, task: Task) -> tuple[str, ...]:
     """The classes in a fixed order: sorted texts; for binary tasks (negative, positive). Regression: empty.
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from homeostat.core.quoting import quoted
 from homeostat.core.targets import text_of
 from homeostat.dataops.odcs import ENGINE, FORM, NO_ROWS, OPERATORS, ROW, count_query, row_query
 from homeostat.dataops.rules import MEASURES, Limits, QueryRule, RowRule, Statistic, UniqueKey
-from homeostat.dataops.sql import quoted
 from homeostat.dataops.verify import shown
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.casts import dtype_of
+from homeostat.core.quoting import quoted
 from homeostat.core.records import Breach
 from homeostat.core.row_sql import row_expression
 from homeostat.dataops.flags import Flag
@@ -264,11 +265,6 @@ def _judged(rule: QueryRule, connection: Any) -> Breach | None:
     if rule.limits.hold(float(value)):
         return None
     return Breach(rule.name, rule.severity, f"{rule.name}: got {value}, allowed: {words}", float(value), words)
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def cannot_run(rule: str, sql: str, error: Exception) -> DataError:

@@ -12,7 +12,7 @@ from homeostat.flow.intake import MAIN, accepted, contract_digest, delivered, in
 from homeostat.flow.writing import write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -77,6 +77,12 @@ def read_dataset(project: Project, fact: Fact) -> pl.DataFrame:
     """The rows of a dataset version, in the order of their sources, with ``_source`` and ``_line``."""
     version = dataset_version(fact)
     return project.table(version.table).read(version=version.version)
+
+
+def dataset_batches(project: Project, fact: Fact) -> Iterator[pl.DataFrame]:
+    """The rows of a dataset version in frames, in no order, with ``_source`` and ``_line``."""
+    version = dataset_version(fact)
+    yield from project.table(version.table).batches(version.version)
 
 
 def _require_rows(project: Project) -> None:

@@ -73,7 +73,8 @@ def deliver(project: Project, intake: Intake, part: Part, raw: RawFile, before: 
     """
     repairs = repairs_of(project, intake.table, part.name, raw.sha256)
     mended = digest([fact.id for fact in repairs])[:12] if repairs else ""
-    key = ":".join((intake.table, part.name, raw.sha256, intake.contract_sha256[:12], mended, before))
+    read_by = digest(intake.reading)[:12]
+    key = ":".join((intake.table, part.name, raw.sha256, intake.contract_sha256[:12], read_by, mended, before))
     known = project.ledger.get(fact_id("delivery", key))
     if known is not None:
         return known
@@ -216,6 +217,8 @@ def _record(project: Project, batches: _Batches, tally: Tally, key: str, *, refu
         "source": intake.origin,
         "contract": intake.contract_sha256,
         "agreed": agreed,
+        "reading": intake.reading,
+        "max_quarantined": project.charter.data.max_quarantined,
         "fingerprint": part.fingerprint,
         "sha256": raw.sha256,
         "bytes": raw.bytes,

@@ -15,8 +15,8 @@ from homeostat.flow.blocks import block_length
 from homeostat.flow.objectives import objective_scores
 from homeostat.flow.registry import champion, load_bundle
 from homeostat.flow.reweigh import require_weights
-from homeostat.flow.train import sealed, split_rows
-from homeostat.flow.training_rows import training_rows
+from homeostat.flow.train import sealed
+from homeostat.flow.training_rows import split_rows, training_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import is_local, without_password, without_secrets
 from homeostat.errors import DataError, ProjectError
 from homeostat.flow.project import CHARTER_FILE, resolved
 
@@ -73,8 +74,6 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
 
 def _absolute(origin: sections.Source) -> sections.Source:
     """The source, with a path that does not depend on where the command runs. A glob is no path to resolve."""
-    from homeostat.infra.sources import is_local
-
     address = origin.source
     if is_local(address):
         path = Path(address)
@@ -86,8 +85,6 @@ def _absolute(origin: sections.Source) -> sections.Source:
 
 def _written(address: str, root: Path) -> str:
     """The address as the charter shall say it: a path relative to the project, and no password."""
-    from homeostat.infra.sources import is_local, without_password
-
     if is_local(address):
         return Path(os.path.relpath(address, root)).as_posix()
     if address.startswith(SQLITE):
@@ -100,7 +97,7 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
     import polars as pl
 
     from homeostat.flow.reading import source_reads, unbroken
-    from homeostat.infra.sources import is_local, list_files, sniff
+    from homeostat.infra.sources import list_files, sniff
 
     if is_local(section.source):
         first = list_files(root, section)[0]
@@ -116,7 +113,7 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
-        raise DataError("HS208", message, place=section.source, next_step="name one of them") from error
+        raise DataError("HS208", message, place=without_secrets(section.source), next_step="name one of them") from error
     return section, frame, [f"{name}: {note}" for name, given in reads for note in given.notes]
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.core import sections
 from homeostat.core.records import Split
 from homeostat.errors import HomeostatError
 
@@ -15,25 +13,25 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.flow.project import Project
-    from homeostat.learning.search import Candidate
     from homeostat.preparation.analysis.records import Importance
 
-QUICK = sections.Budget(seconds=None, trials=1)
+LEARNER = "lightgbm"
 FITTED_SHARE = 0.75
 MOST_FITTED = 40_000
-MOST_CELLS = 200_000  # rows judged times inputs
+MOST_CELLS = 200_000  # rows judged times columns
 MOST_JUDGED = 5_000
 FEWEST_ROWS = 200
 SHUFFLES = 3
 
 
 def importance(project: Project, train: pl.DataFrame) -> Importance | None:
-    """Permutation importance of each input, on the newest quarter of the training rows for a model fitted on the rest.
+    """Permutation importance of each input, on the newest quarter of the training rows for a quick model fitted on the rest.
 
     None for fewer than 200 rows, when no model can be fitted, or when the metric has no value on these rows. Correlated columns
     share what they are worth. Source: Breiman 2001, "Random Forests", section 10, on rows the model was not fitted on.
     """
-    from homeostat.core.targets import encode_target
+    from homeostat.core.targets import classes_of
+    from homeostat.flow.quick import fit_on
     from homeostat.preparation.analysis.records import Importance
     from homeostat.stats.metrics import metric
 
@@ -42,50 +40,27 @@ def importance(project: Project, train: pl.DataFrame) -> Importance | None:
     charter = project.charter
     cut = int(train.height * FITTED_SHARE)
     rng = np.random.default_rng(charter.learning.seed)
-    fitted = _some(train[:cut], MOST_FITTED, rng)
+    rows = Split(_some(train[:cut], MOST_FITTED, rng), _some(train[cut:], MOST_JUDGED, rng), train.clear())
+    judged = _some(train[cut:], min(MOST_JUDGED, max(FEWEST_ROWS, MOST_CELLS // train.width)), rng)
     try:
-        found = _quick_model(project, Split(fitted, _some(train[cut:], MOST_JUDGED, rng), train.clear()))
+        quick = fit_on(charter, rows, judged, LEARNER, classes_of(rows.train[charter.task.target], charter.task), refit=False)
     except HomeostatError:
         return None
-    inputs = [each.name for each in found.plan.inputs]
-    judged = _some(train[cut:], min(MOST_JUDGED, max(FEWEST_ROWS, MOST_CELLS // max(len(inputs), 1))), rng)
+    inputs = [each.name for each in quick.candidate.plan.inputs]
     measured = metric(charter.success.metric)
-    y = encode_target(judged[charter.task.target], found.plan.classes)
-    base = measured.score(y, found.oracle(judged))
+    base = measured.score(quick.y, quick.scores)
     if not np.isfinite(base):
         return None
     worse = -1.0 if measured.greater_is_better else 1.0
     drops = []
     for name in inputs:
         scores = [
-            measured.score(y, found.oracle(judged.with_columns(judged[name][rng.permutation(judged.height)]))) for _ in range(SHUFFLES)
+            measured.score(quick.y, quick.answer(judged.with_columns(judged[name][rng.permutation(judged.height)])))
+            for _ in range(SHUFFLES)
         ]
         changes = worse * (np.array(scores) - base)
         drops.append((name, float(changes.mean()), float(changes.std(ddof=1))))
     return Importance(measured.name, float(base), judged.height, tuple(sorted(drops, key=lambda each: -each[1])))
-
-
-def _quick_model(project: Project, parts: Split) -> Candidate:
-    from homeostat.core.targets import classes_of
-    from homeostat.learning.search import Stages, search
-    from homeostat.preparation.fit import fit
-    from homeostat.preparation.window import select
-    from homeostat.stats.metrics import metric
-
-    charter = project.charter
-    task = charter.task
-    classes = classes_of(parts.train[task.target], task)
-    return search(
-        parts,
-        task,
-        sections.Learning(learners=("lightgbm",), budget=QUICK, seed=charter.learning.seed),
-        metric(charter.success.metric),
-        Stages(
-            lambda part, flavour: fit(part, task, charter.preparation, flavour, classes), lambda part, window: select(part, task, window)
-        ),
-        clock=time.monotonic,
-        refit=False,
-    )
 
 
 def _some(frame: pl.DataFrame, most: int, rng: np.random.Generator) -> pl.DataFrame:

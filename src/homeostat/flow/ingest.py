@@ -7,7 +7,7 @@ after they were transformed; until then whoever reads sees the version before.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeostat.charter.data_rules import is_database
 from homeostat.core.ids import digest
@@ -18,6 +18,7 @@ from homeostat.flow.delivery import deliver
 from homeostat.flow.intake import MAIN, Intake, accepted, delivered, intakes, is_transformed, loaded, repairs_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from homeostat.core.facts import Fact
@@ -39,8 +40,9 @@ def ingest(project: Project, progress: Progress | None = None, backfill: tuple[d
     """Take in each part of the sources not yet taken in and return the newest ``dataset`` fact.
 
     Each part is copied into the raw zone and becomes a ``delivery``: read, checked, its good rows committed, its bad rows quarantined
-    with reasons. A part whose content changed replaces the rows of its earlier delivery. A part whose contract or repairs changed
-    is judged again, from the raw zone. Running again takes in only what is new; being killed anywhere and run again ends the same.
+    with reasons. A part whose content changed, or the clauses by which its text is read, replaces the rows of its earlier delivery. A
+    part whose contract or repairs changed, or that a larger ``max_quarantined`` lets in, is judged again, from the raw zone. Running
+    again takes in only what is new; being killed anywhere and run again ends the same.
 
     Args:
         project: the project.
@@ -89,7 +91,7 @@ def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetim
             deliver(project, intake, part, source.fetch(part, project.raw), _before(project, intake, part.name))
         except (InputError, Unreachable) as error:
             taken.problems.append(error)
-    for part, raw in _judged_otherwise(project, intake, {part.name for part in fresh}):
+    for part, raw in _judged_otherwise(project, intake, {part.name for part in fresh}, taken.there):
         if progress:
             progress.update(f"judge {part.name} again")
         try:
@@ -107,16 +109,14 @@ def _before(project: Project, intake: Intake, path: str) -> str:
 def _known(project: Project, intake: Intake) -> dict[str, str]:
     """The parts in the table, with the fingerprints they were taken in by.
 
-    Not known are those that were left behind, and those of another table, query or slicing of a database: what they hold is another thing,
-    whatever they are called.
+    Not known are those that were left behind or read by other clauses, and those of another table, query or slicing of a database: what
+    they hold is another thing, whatever they are called.
     """
     left = {path for fact in project.ledger.find("dataset", limit=1) for path in fact.body["left"].get(intake.table, ())}
-    same = {intake.origin} if is_database(intake.section.source) else None
-    return {
-        path: str(fact.body["fingerprint"])
-        for path, fact in delivered(project, intake.table).items()
-        if path not in left and (same is None or fact.body["source"] in same)
-    }
+    there = {path: fact for path, fact in delivered(project, intake.table).items() if path not in left}
+    if is_database(intake.section.source):
+        there = {path: fact for path, fact in there.items() if fact.body["source"] == intake.origin}
+    return {path: str(fact.body["fingerprint"]) for path, fact in there.items() if fact.body["reading"] == intake.reading}
 
 
 def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part], set[str]]:
@@ -145,20 +145,28 @@ def _tell_gone(project: Project, intake: Intake, names: list[str], progress: Pro
         progress.note(detail)
 
 
-def _judged_otherwise(project: Project, intake: Intake, done: set[str]) -> list[tuple[Part, RawFile]]:
-    """Parts in the raw zone that would come out otherwise now: under another contract, or with repairs made since."""
+def _judged_otherwise(project: Project, intake: Intake, done: set[str], there: set[str] | None) -> list[tuple[Part, RawFile]]:
+    """Parts in the raw zone that would come out otherwise now; none of those that another source clause brought and this one does not."""
     from homeostat.infra.sources import Part
 
     found = []
     for path, fact in delivered(project, intake.table).items():
         body = fact.body
-        lost = int(body["quarantined"]) > 0 and body["contract"] != intake.contract_sha256
-        other = intake.contract is not None and body["agreed"] != intake.contract.schema()
-        repairs = [repair.id for repair in repairs_of(project, intake.table, path, str(body["sha256"]))]
-        if path not in done and (lost or other or repairs != list(body["repairs"])):
+        ours = body["source"] == intake.origin or path in (there or ())
+        if path not in done and ours and _otherwise(project, intake, path, body):
             part = Part(path, str(body["fingerprint"]), int(body["bytes"]), None)
             found.append((part, project.raw.get(str(body["sha256"]))))
     return found
+
+
+def _otherwise(project: Project, intake: Intake, path: str, body: Mapping[str, Any]) -> bool:
+    """Whether a delivery would come out otherwise: read by other clauses, under another contract or limit, or with repairs made since."""
+    limit = project.charter.data.max_quarantined
+    refused = body["status"] == "refused" and body["max_quarantined"] < limit and body["bad"] <= limit * body["rows"]
+    lost = body["quarantined"] > 0 and body["contract"] != intake.contract_sha256
+    other = intake.contract is not None and body["agreed"] != intake.contract.schema()
+    repairs = [repair.id for repair in repairs_of(project, intake.table, path, str(body["sha256"]))]
+    return bool(refused or lost or other or body["reading"] != intake.reading or repairs != list(body["repairs"]))
 
 
 def _fit_table(project: Project, intake: Intake) -> None:

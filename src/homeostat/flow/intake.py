@@ -42,6 +42,11 @@ class Intake:
         return without_secrets(self.section.source)
 
     @property
+    def reading(self) -> dict[str, object]:
+        """The clauses by which text becomes values: what was read by others is read again."""
+        return self.section.model_dump(mode="json", include={"delimiter", "decimal", "encoding", "null_values"})
+
+    @property
     def origin(self) -> str:
         """The address with what else decides which parts there are and what they hold: of a database the table or query, and the slices."""
         section = self.section

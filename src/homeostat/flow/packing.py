@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from homeostat.charter.effective import purpose
+from homeostat.core import sections
 
 if TYPE_CHECKING:
-    from homeostat.core import sections
     from homeostat.core.facts import Fact
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
@@ -65,9 +65,9 @@ def _bundle(project: Project, found: Candidate, split: Split, run: Fact) -> tupl
 def _reference_profile(project: Project, found: Candidate, learning: sections.Learning, bundle: Bundle, split: Split) -> str:
     """Digest of the profile of the rows the model learned from, with its predictions and the targets; of several models, all rows."""
     from homeostat.core.ids import canonical
+    from homeostat.flow.preparing import training_window
     from homeostat.flow.references import scored_profile
-    from homeostat.preparation.window import select
 
-    window = next((each for each in learning.windows if each.label() == found.window), None)
-    rows = split.development if window is None else select(split.development, project.charter.task, window)[0]
+    window = next((each for each in learning.windows if each.label() == found.window), sections.Window())
+    rows, _ = training_window(project.charter, split.development, window)
     return project.blobs.put(canonical(scored_profile(project.charter, bundle, rows).to_dict()))

@@ -54,7 +54,7 @@ def training_window(charter: Charter, frame: pl.DataFrame, window: sections.Wind
 
     rows, weights = select(frame, charter.task, window)
     weights = weigh(rows, weights, charter.labelling.weight)
-    taken = sample(rows[charter.task.target], charter.task, charter.preparation.sample, charter.learning.seed)
+    taken = sample(rows, charter.task, charter.preparation.sample, charter.learning.seed)
     if taken is None:
         return rows, weights
     return rows[taken], None if weights is None else weights[taken]

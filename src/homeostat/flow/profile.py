@@ -9,8 +9,7 @@ from homeostat.charter.effective import effective_task
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import LearningError
 from homeostat.flow.importance import importance
-from homeostat.flow.train import split_rows
-from homeostat.flow.training_rows import training_rows
+from homeostat.flow.training_rows import split_rows, training_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection

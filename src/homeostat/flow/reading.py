@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import is_local
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def source_reads(section: sections.Source, root: Path, *, retries: int = 3) -> I
     import polars as pl
 
     from homeostat.infra.raw import RawZone
-    from homeostat.infra.sources import SourceRead, is_local, list_files, open_source, read, read_batches, source_name
+    from homeostat.infra.sources import SourceRead, list_files, open_source, read, read_batches, source_name
 
     if is_local(section.source):
         for path in list_files(root, section):

@@ -12,16 +12,15 @@ from homeostat.charter.effective import effective_task
 from homeostat.core.ids import digest
 from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.develop import develop, member_scores, weights_of
+from homeostat.flow.drawing import drawn
 from homeostat.flow.labelling import labels_version
 from homeostat.flow.packing import pack_candidate
 from homeostat.flow.reweigh import reweigh, trained_alike
-from homeostat.flow.training_rows import TrainingRows, training_rows
-from homeostat.preparation.labelling import LABEL, with_weak
+from homeostat.flow.training_rows import TrainingRows, split_all, split_rows, training_rows
+from homeostat.preparation.labelling import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import polars as pl
 
     from homeostat.core import sections
     from homeostat.core.facts import Fact
@@ -87,8 +86,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
     trained = trained_alike(project, key) if weights else None
     dataset = project.require(order.dataset)
     if trained is None:
-        rows = training_rows(project, dataset)
-        split = with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
+        rows, split = drawn(project, dataset, order.learning) if project.charter.preparation.sample else _whole(project, dataset)
         return _train(project, order, (key, named), rows, split, progress)
     rows = training_rows(project, dataset, trained.body["left_out"]["windows"], trained.body["labels"])
     return reweigh(project, order, trained, split_rows(project, rows.frame), named)
@@ -118,11 +116,9 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     return project.ledger.record(made, *trials)
 
 
-def split_rows(project: Project, frame: pl.DataFrame) -> Split:
-    """The charter's split of the training rows."""
-    from homeostat.preparation.split import split
-
-    return split(frame, project.charter.task, project.charter.preparation)
+def _whole(project: Project, dataset: Fact) -> tuple[TrainingRows, Split]:
+    rows = training_rows(project, dataset)
+    return rows, split_all(project, rows)
 
 
 def sealed(project: Project, split: Split) -> str:
@@ -204,6 +200,7 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
             "quarantined": rows.quarantined,
             "windows": list(rows.windows),
             "gap": split.left_out,
+            "undrawn": rows.undrawn,
         },
         "labels": rows.labels,
         "weakly_labelled": int((split.train[LABEL] == "rule").sum()),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core.facts import Fact
+    from homeostat.core.records import Split
     from homeostat.flow.project import Project
 
 
@@ -25,6 +26,7 @@ class TrainingRows:
     """The rows, and how many were left out: ``unlabelled`` for want of a target, ``quarantined`` for lying in a bad window.
 
     ``weak`` are the rows that only rules have labelled. ``labels`` is the version of the imported labels (None: there were none).
+    ``undrawn`` counts what was left out for the charter's sample.
     """
 
     frame: pl.DataFrame
@@ -33,6 +35,7 @@ class TrainingRows:
     quarantined: int
     windows: tuple[str, ...]
     labels: int | None
+    undrawn: int = 0
 
 
 NOW = -1
@@ -45,19 +48,26 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     ``windows`` are the ids of the quarantines that count (None: all there are now), ``labels`` the version of the imported labels.
     Who judges a candidate gives those the candidate was trained with, so that its holdout is the same rows for ever.
     """
-    import polars as pl
-
-    from homeostat.core.objectives import with_combined
     from homeostat.flow.datasets import read_dataset
+
+    return usable(project, dataset, read_dataset(project, dataset), windows, labels)
+
+
+def usable(
+    project: Project, dataset: Fact, rows: pl.DataFrame, windows: Sequence[str] | None = None, labels: int | None = NOW
+) -> TrainingRows:
+    """``training_rows`` of some rows of the dataset version: what it says of a row does not depend on the other rows."""
+    from homeostat.core.objectives import with_combined
     from homeostat.flow.labelling import labels_version, with_labels
     from homeostat.monitoring.windows import moments
     from homeostat.preparation.labelling import LABEL
+    from homeostat.preparation.split import only
 
     version = labels_version(project) if labels == NOW else labels
     task = project.charter.task
-    known = with_combined(read_dataset(project, dataset), task.target, project.charter.objectives)
+    known = with_combined(rows, task.target, project.charter.objectives)
     frame, _ = with_labels(project, dataset, known, version)
-    labelled = frame.filter(pl.col(LABEL).is_not_null())
+    labelled = only(frame, frame[LABEL].is_not_null())
     quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
     kept = labelled
     if task.time is not None:
@@ -67,13 +77,27 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
             inside = ((moment >= start) & (moment < end)).fill_null(False)
             kept = kept.filter(~(inside & ~kept["_source"].is_in(_delivered_after(project, dataset, fact))))
     return TrainingRows(
-        frame=kept.filter(pl.col(LABEL) != "rule"),
-        weak=kept.filter(pl.col(LABEL) == "rule"),
+        frame=only(kept, kept[LABEL] != "rule"),
+        weak=kept.filter(kept[LABEL] == "rule"),
         unlabelled=frame.height - labelled.height,
         quarantined=labelled.height - kept.height,
         windows=tuple(fact.id for fact in quarantines),
         labels=version,
     )
+
+
+def split_rows(project: Project, frame: pl.DataFrame) -> Split:
+    """The charter's split of the training rows."""
+    from homeostat.preparation.split import split
+
+    return split(frame, project.charter.task, project.charter.preparation)
+
+
+def split_all(project: Project, rows: TrainingRows) -> Split:
+    """The charter's split, with the weakly labelled rows among those that teach."""
+    from homeostat.preparation.labelling import with_weak
+
+    return with_weak(split_rows(project, rows.frame), rows.weak, project.charter.task, project.charter.preparation.split.group)
 
 
 def _delivered_after(project: Project, dataset: Fact, quarantine: Fact) -> list[str]:

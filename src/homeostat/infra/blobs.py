@@ -14,8 +14,6 @@ from pathlib import Path
 from homeostat.core.ids import digest
 from homeostat.errors import BundleError, ProjectError
 
-RESTORE = "restore it from a copy, or make it again"
-
 
 class FileBlobs:
     """``core.ports.Blobs`` over a folder, which is made at the first ``put``. Threads and processes may share it."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 ATTEMPTS = 5
+BATCH_ROWS = 250_000
+MOST_RUNS = 1_000
 
 
 class Table:
@@ -132,6 +134,20 @@ class Table:
 
         return pl.scan_delta(self._open(version))
 
+    def batches(self, version: int | None = None, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+        """The rows of a version (default: the newest) in frames of about so many, in no order, one at a time; at least one frame.
+
+        Raises:
+            ProjectError: HS608, the table does not exist yet; HS605, there is no such version.
+        """
+        there = self.scan(version)
+        some = False
+        for frame in there.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"):
+            some = True
+            yield frame
+        if not some:
+            yield there.head(0).collect()
+
     def read(self, version: int | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of a version (default: the newest), ordered by ``_source`` and ``_line`` where the table has them.
 
@@ -150,9 +166,7 @@ class Table:
         wanted = list(schema if columns is None else columns)
         frame = pl.read_delta(table, columns=list(dict.fromkeys([*wanted, *order])))
         # Delta keeps no order of its own: without this, the same version could come back in two orders.
-        if order and frame.select(order).is_duplicated().any():
-            order += [name for name, dtype in frame.schema.items() if name not in order and not dtype.is_nested()]
-        return (frame.sort(order, nulls_last=True, maintain_order=True) if order else frame).select(wanted)
+        return (_ordered(frame, order) if order else frame).select(wanted)
 
     def history(self) -> list[dict[str, Any]]:
         """Each commit, newest first: ``version``, ``at`` (milliseconds since 1970), ``operation``, ``key`` and ``metadata``."""
@@ -216,3 +230,41 @@ class Table:
             else:
                 high = middle
         return low
+
+
+def _ordered(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """The rows in the order of the keys, nulls last; rows of equal keys in that of all their values.
+
+    What was written in order comes back in runs that are in order, and laying them end to end copies nothing. Then one column after the
+    other is made of one piece, or moved, and the frame is emptied by it: the rows are in memory once.
+    """
+    import polars as pl
+
+    starts = _starts(frame, keys)
+    if 1 < len(starts) <= MOST_RUNS:
+        ends = [*starts[1:], frame.height]
+        frame = pl.concat([frame[starts[run] : ends[run]] for run in _places(frame[starts], keys)])
+        starts = _starts(frame, keys)
+    if len(starts) <= 1:
+        return pl.DataFrame([frame.drop_in_place(name).rechunk() for name in frame.columns])
+    places = _places(frame, keys)
+    again = pl.all_horizontal(pl.col(key).gather(places).eq_missing(pl.col(key).gather(places).shift()) for key in keys)
+    if frame.select(again.slice(1).any()).item():
+        places = _places(frame, [*keys, *(name for name, dtype in frame.schema.items() if name not in keys and not dtype.is_nested())])
+    return pl.DataFrame([frame.drop_in_place(name).gather(places) for name in frame.columns])
+
+
+def _starts(frame: pl.DataFrame, keys: list[str]) -> pl.Series:
+    """Where the runs begin in which the keys rise from row to row."""
+    import polars as pl
+
+    rises = pl.lit(False)
+    for key in map(pl.col, reversed(keys)):
+        rises = (key > key.shift()) | ((key == key.shift()) & rises)
+    return frame.select((~rises.fill_null(False)).arg_true()).to_series()
+
+
+def _places(frame: pl.DataFrame, keys: list[str]) -> pl.Series:
+    import polars as pl
+
+    return frame.select(pl.arg_sort_by(keys, nulls_last=True, maintain_order=True)).to_series()

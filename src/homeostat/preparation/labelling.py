@@ -132,7 +132,7 @@ def with_weak(parts: Split, weak: pl.DataFrame, task: sections.Task, group: str 
     train = pl.concat([parts.train, kept])
     order = np.arange(train.height) if task.time is None else np.argsort(seconds_of(train, task.time), kind="stable")
     place = np.argsort(order)  # where each row of the concatenation stands in the new train
-    moved = np.concatenate([place[: parts.train.height], train.height + np.arange(parts.validation.height)])
+    moved = np.concatenate([place[: parts.train.height], train.height + np.arange(parts.development.height - parts.train.height)])
     folds = []
     for taught, judged in parts.folds:
         development = parts.development

@@ -1,103 +1,60 @@
-"""Fewer training rows: a draw from rows in memory, and a reservoir for rows that stream by."""
+"""Fewer training rows: each row gets a place in one queue, and a sample of any rows are those of them that stand first.
+
+So the sample of a part is known from the sample of the whole: a table larger than memory is sampled while it streams by, and the rows
+that were drawn are enough to draw from again, for a window, for a fold, or with the validation rows added. In whatever batches the rows
+came, the sample is the same. Source: Cohen and Kaplan, "Summarizing data using bottom-k sketches" (PODC 2007).
+"""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.core.targets import texts
+from homeostat.preparation.strata import strata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import polars as pl
+    from numpy.typing import NDArray
 
     from homeostat.core import sections
-    from homeostat.graph.plan import Ints
+    from homeostat.graph.plan import Floats, Ints
 
-STRATA = 10
-"""Parts of equal size into which the values of a regression target are cut."""
+DRAW = "_draw"
+"""The column that says where in the queue a row stands."""
+FIRST = 1e-9
 
 
-def sample(target: pl.Series, task: sections.Task, section: sections.Sampling | None, seed: int) -> Ints | None:
-    """Which training rows are taken, ascending; None when all are.
+def places(
+    target: pl.Series, task: sections.Task, section: sections.Sampling, seed: int, parts: NDArray[np.integer] | None = None
+) -> Floats:
+    """Where each row stands in the queue, (n,), smaller first, below 1.
 
-    ``random`` draws without replacement. ``stratified`` takes from each class, or tenth of the values, its share of the rows, but one at
-    least; rests go to the largest remainders, so that the sum is met (exceeded only by classes of less than one row).
+    ``random``: anywhere with the same chance. ``stratified``: of each class, or tenth of the values, the rows stand evenly spread, so that
+    the first rows have its share to about a row; and one of each stands before all others.
+
+    Args:
+        target: of the rows.
+        task: what the classes are.
+        section: the kind.
+        seed: another one gives another queue.
+        parts: of which part each row is (None: of the same); the shares are kept in each.
     """
-    if section is None or len(target) <= section.rows:
+    place = np.random.default_rng(seed).random(len(target))
+    if section.kind == "random" or not len(target):
+        return place
+    strata = strata_of(target, task)
+    cells = np.unique(strata if parts is None else strata + (strata.max() + 1) * parts, return_inverse=True)[1]
+    order = np.lexsort((place, cells))
+    counts = np.bincount(cells)
+    ranks = np.empty(len(order))
+    ranks[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.where(ranks == 0, place * FIRST, (ranks + 0.5) / counts[cells])
+
+
+def sample(rows: pl.DataFrame, task: sections.Task, section: sections.Sampling | None, seed: int) -> Ints | None:
+    """Which rows are taken, ascending; None when all are. By their column ``_draw``; where they have none, by places of their own."""
+    if section is None or rows.height <= section.rows:
         return None
-    rng = np.random.default_rng(seed)
-    if section.kind == "random":
-        return np.sort(rng.choice(len(target), section.rows, replace=False))
-    if task.type == "regression":
-        values = target.cast(float).to_numpy()
-        strata = np.searchsorted(np.quantile(values, np.arange(1, STRATA) / STRATA), values, side="right")
-    else:
-        strata = np.unique(texts(target).to_numpy().astype(str), return_inverse=True)[1]
-    counts = np.bincount(strata)
-    wanted = counts * (section.rows / len(target))
-    quotas = np.floor(wanted).astype(np.int64)
-    for stratum in np.argsort(quotas - wanted, kind="stable")[: section.rows - int(quotas.sum())]:
-        quotas[stratum] += 1
-    quotas = np.where(counts > 0, np.maximum(quotas, 1), 0)
-    drawn = [rng.choice(np.flatnonzero(strata == stratum), quota, replace=False) for stratum, quota in enumerate(quotas) if quota]
-    return np.sort(np.concatenate(drawn))
-
-
-def reservoir(batches: Iterable[pl.DataFrame], rows: int, seed: int) -> pl.DataFrame | None:
-    """A uniform draw of ``rows`` rows from a stream of frames with the same columns, in the order of the stream.
-
-    Only the drawn rows and one batch are in memory. All rows when there are fewer; None when there is no batch. How the stream is cut
-    into batches changes nothing.
-
-    Source: Li, "Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))" (ACM TOMS 1994), algorithm L;
-    Vitter, "Random sampling with a reservoir" (ACM TOMS 1985).
-
-    Raises:
-        ValueError: fewer than one row is asked for.
-    """
-    import polars as pl
-
-    if rows < 1:
-        raise ValueError(f"got {rows} rows; a reservoir holds at least 1")
-    chosen = _Chosen(rows, seed)
-    kept: pl.DataFrame | None = None
-    slots = np.zeros(0, dtype=np.int64)
-    seen = 0
-    for batch in batches:
-        places, taken = chosen.within(seen, seen + batch.height)
-        seen += batch.height
-        stays = np.flatnonzero(~np.isin(slots, places))
-        fresh = batch[taken]
-        kept = fresh if kept is None else pl.concat([kept[stays], fresh], how="vertical")
-        slots = np.concatenate([slots[stays], places])
-    return kept
-
-
-class _Chosen:
-    """Which numbers of the stream enter the reservoir, and in whose place; asked for one stretch after the other."""
-
-    def __init__(self, rows: int, seed: int) -> None:
-        self._rows = rows
-        self._rng = np.random.default_rng(seed)
-        self._weight = 1.0
-        self._next = rows - 1
-        self._skip()
-
-    def within(self, start: int, end: int) -> tuple[Ints, Ints]:
-        """The slots filled by rows start <= number < end, and these rows counted from start, ascending; of a slot filled twice the last."""
-        latest = {number: number for number in range(start, min(end, self._rows))}
-        while self._next < end:
-            latest[int(self._rng.integers(self._rows))] = self._next
-            self._skip()
-        ordered = sorted(latest.items(), key=lambda item: item[1])
-        pairs = np.array(ordered, dtype=np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1] - start
-
-    def _skip(self) -> None:
-        self._weight *= math.exp(math.log(1.0 - self._rng.random()) / self._rows)
-        share = math.log1p(-self._weight) if self._weight < 1.0 else -math.inf
-        self._next += 1 + (math.floor(math.log(1.0 - self._rng.random()) / share) if share < 0 else 2**62)
+    place = rows[DRAW].to_numpy() if DRAW in rows.columns else places(rows[task.target], task, section, seed)
+    return np.sort(np.argsort(place, kind="stable")[: section.rows])

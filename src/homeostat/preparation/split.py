@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.core.records import Split
-from homeostat.core.targets import texts
 from homeostat.errors import CharterError, DataError, LearningError
 from homeostat.preparation.fingerprints import fingerprints, positions
 from homeostat.preparation.moments import seconds_of
+from homeostat.preparation.strata import strata_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 LEAST_TRAIN, LEAST_VALIDATION, LEAST_HOLDOUT = 20, 10, 10
 """Fewer rows than these and nothing that is measured means anything."""
-STRATA = 10
-"""Parts of equal size into which the values of a regression target are cut to be stratified."""
+
+WORDS = "_words"
+"""A column with the fingerprints of rows of which the other columns are elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,22 +57,26 @@ def eligible(frame: pl.DataFrame, task: sections.Task, *, by_time: bool = True) 
     Raises:
         DataError: HS204 or HS203, the target or the time column is missing; HS205, a time cannot be read.
     """
-    import polars as pl
-
     for name, code in ((task.target, "HS204"), (task.time, "HS203")):
         if name is not None and name not in frame.columns:
             raise DataError(code, f"missing; the data has {', '.join(frame.columns)}", place=f"column {name!r}")
-    known = pl.col(task.target).is_not_null()
+    known = frame[task.target].is_not_null()
     if frame.schema[task.target].is_float():
-        known &= pl.col(task.target).is_not_nan()
-    labelled = frame.filter(known)
+        known &= frame[task.target].is_not_nan()
+    labelled = only(frame, known)
     without_target = frame.height - labelled.height
     if task.time is None:
         return Eligible(labelled, without_target, 0)
     seconds = seconds_of(labelled, task.time)
     placed = np.flatnonzero(~np.isnan(seconds)) if by_time else np.arange(labelled.height)
     order = placed[np.argsort(np.nan_to_num(seconds[placed], nan=-np.inf), kind="stable")]
-    return Eligible(labelled[order], without_target, labelled.height - len(order))
+    stands = len(order) == labelled.height and bool((np.diff(order) > 0).all())  # then there is no need of a second copy
+    return Eligible(labelled if stands else labelled[order], without_target, labelled.height - len(order))
+
+
+def only(frame: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
+    """The chosen rows; where they are all rows, the frame itself and no second copy of it."""
+    return frame if chosen.all() else frame.filter(chosen)
 
 
 def split(frame: pl.DataFrame, task: sections.Task, section: sections.Preparation, seed: int = 0) -> Split:
@@ -183,12 +188,11 @@ def _rolling(seconds: Floats, judged: int, folds: int, gap: float) -> tuple[tupl
 
 def _places(rows: pl.DataFrame, task: sections.Task, plan: sections.SplitPlan, seed: int) -> Floats:
     """Where each row stands in [0, 1): equal for copies of a row, and for the rows of a group."""
-    content = [name for name in rows.columns if name != task.target and not name.startswith("_")]
-    words = fingerprints(rows, content, seed)
+    words = rows[WORDS].to_numpy() if WORDS in rows.columns else content_words(rows, task, seed)
     if plan.kind == "random":
         return positions(words)
     if plan.kind == "stratified":
-        return _ranked(words, _strata(rows[task.target], task))
+        return _ranked(words, strata_of(rows[task.target], task))
     if plan.group not in rows.columns:
         raise DataError("HS203", f"missing; the data has {', '.join(rows.columns[:20])}", place=f"column {plan.group!r}")
     known = ~rows[plan.group].is_null().to_numpy()
@@ -196,12 +200,9 @@ def _places(rows: pl.DataFrame, task: sections.Task, plan: sections.SplitPlan, s
     return _ranked(groups, np.zeros(rows.height, dtype=np.int64))
 
 
-def _strata(target: pl.Series, task: sections.Task) -> Ints:
-    """The class of each row as a number, or the tenth of all values it lies in."""
-    if task.type != "regression":
-        return np.unique(texts(target).to_numpy().astype(str), return_inverse=True)[1].astype(np.int64)
-    values = target.cast(float).to_numpy()
-    return np.searchsorted(np.quantile(values, np.arange(1, STRATA) / STRATA), values, side="right").astype(np.int64)
+def content_words(rows: pl.DataFrame, task: sections.Task, seed: int = 0) -> Words:
+    """The fingerprints of the rows' content: all columns but the target and ours, (n,)."""
+    return fingerprints(rows, [name for name in rows.columns if name != task.target and not name.startswith("_")], seed)
 
 
 def _ranked(words: Words, strata: Ints) -> Floats:

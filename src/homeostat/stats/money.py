@@ -40,11 +40,6 @@ def _worth(outcome: Outcome, amount: Floats | float) -> Floats | float:
     return outcome.fixed + outcome.per_amount * amount
 
 
-def payoff_total(y: Floats, decision: Floats, payoff: Payoff, amount: Floats | float = 0.0) -> float:
-    """The sum of ``payoff_per_row``; 0 for no rows."""
-    return float(payoff_per_row(y, decision, payoff, amount).sum())
-
-
 def depends_on_amount(payoff: Payoff) -> bool:
     """Whether any outcome is worth more or less with the row's amount."""
     outcomes = (payoff.true_positive, payoff.false_positive, payoff.true_negative, payoff.false_negative)
@@ -107,8 +102,3 @@ def regression_cost_per_row(y: Floats, prediction: Floats, over: float, under: f
     """
     surplus = prediction - y
     return over * np.maximum(surplus, 0) + under * np.maximum(-surplus, 0)
-
-
-def regression_cost_total(y: Floats, prediction: Floats, over: float, under: float) -> float:
-    """The sum of ``regression_cost_per_row``; 0 for no rows."""
-    return float(regression_cost_per_row(y, prediction, over, under).sum())

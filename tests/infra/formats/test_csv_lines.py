@@ -63,6 +63,11 @@ def in_blocks(text: str, width: int, size: int, delimiter: str = ",") -> Told:
         block = held + content[at:end]
         at = end
         found = parse_block(block, first, width, delimiter, last=at == len(content))
+        if found.regular:
+            again = parse_block(block, first, width, delimiter, last=at == len(content), regular=True)
+            assert again.fields.equals(found.fields)
+            assert again.lines.equals(found.lines)
+            assert (again.broken, again.used) == (found.broken, found.used) == ([], len(block))
         rows += found.fields.rows()
         starts += found.lines.to_list()
         broken += [(line, raw) for line, raw, reason in found.broken if reason]
@@ -89,6 +94,19 @@ def test_blocks_of_any_size_give_what_the_strict_way_gives(lines: list[str], wid
 @given(st.lists(st.text(st.sampled_from('ab¦"'), max_size=8), min_size=1, max_size=6), st.integers(1, 3), st.integers(1, 20))
 def test_a_delimiter_that_is_not_ascii(lines: list[str], width: int, size: int) -> None:
     assert in_blocks("".join(line + "\n" for line in lines), width, size, "¦") == oracle(lines, width, "¦")
+
+
+def test_a_block_without_an_odd_line_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    regular = [
+        text for text in (b"a,b\n", b'"a,b",c\n1,""\n', b"a\n", b"a,b\n\n", b'"a\nb",c\n', b'a,b"c\n', b"a,b,c\n", b"") if _is_regular(text)
+    ]
+    assert regular == [b"a,b\n", b'"a,b",c\n1,""\n']
+    monkeypatch.setattr(pl, "read_lines", None)
+    assert parse_block(b'"a,b",c\n', 7, 2, ",", last=True, regular=True).fields.rows() == [("a,b", "c")]
+
+
+def _is_regular(text: bytes) -> bool:
+    return parse_block(text, 1, 2, ",", last=True).regular
 
 
 FIELDS = st.text(st.sampled_from('ab,"\n 1\0é'), max_size=5)

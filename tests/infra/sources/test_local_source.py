@@ -12,8 +12,7 @@ from homeostat.core.sections import Source
 from homeostat.errors import DataError, Unreachable
 from homeostat.infra.raw import RawZone
 from homeostat.infra.sources import files as files_module
-from homeostat.infra.sources import open_source, read_batches, shown_address
-from homeostat.infra.sources.address import without_secrets
+from homeostat.infra.sources import open_source, read_batches
 from homeostat.infra.sources.retry import FIRST_WAIT_S, LONGEST_WAIT_S, Patience, Transient
 
 
@@ -147,25 +146,3 @@ def test_patience() -> None:
     assert max(waits) <= LONGEST_WAIT_S * 1.5
     with pytest.raises(Unreachable, match="place: closed; see"):
         Patience(0, never).ask(refuse, "place")
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("data/*.csv", "data/*.csv"),
-        ("s3://bucket/a b?.csv", "s3://bucket/a b?.csv"),
-        ("https://ann:pa%3Ass@host:8443/x.csv?sig=abc#f", "https://ann@host:8443/x.csv"),
-        ("postgresql://ann@host/shop?password=secret", "postgresql://ann@host/shop"),
-        ("sqlite:////data/x.db", "sqlite:////data/x.db"),
-    ],
-)
-def test_addresses_are_shown_without_secrets(address: str, shown: str) -> None:
-    assert shown_address(address) == shown
-    told = without_secrets(f"cannot reach {address}\nas ann", address)
-    assert told.startswith("cannot reach ")
-    assert not any(secret in told for secret in ("pa%3Ass", "pa:ss", "abc", "=secret", "\n"))
-
-
-def test_a_library_that_decodes_a_password_does_not_tell_it() -> None:
-    told = without_secrets("fatal: pa:ss is wrong, secret too", "postgresql://ann:pa%3Ass@host/shop?password=secret")
-    assert told == "fatal: *** is wrong, *** too"

@@ -22,7 +22,7 @@ def test_a_document_is_copied_and_its_mark_says_whether_it_changed(web: Web, tmp
     section = Source(source=f"{web.address.replace('//', '//ann:hunter2@')}/deep/x.csv?token=hunter3")
     source = open_source(section, tmp_path)
     (part,) = source.parts()
-    assert part.name == f"{web.address.replace('//', '//ann@')}/deep/x.csv"
+    assert part.name == f"{web.address.replace('//', '//ann:***@')}/deep/x.csv"
     assert part.bytes == len(BODY)
     assert source.parts() == [part]
     assert document.asked == ["HEAD", "HEAD"]
@@ -94,7 +94,7 @@ def test_no_server(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"HS804.*Connection refused") as caught:
         open_source(Source(source="http://ann:hunter2@127.0.0.1:1/x.csv"), tmp_path, retries=1, sleep=lambda _: None).parts()
     assert "hunter2" not in caught.value.line()
-    assert "ann@127.0.0.1:1/x.csv" in caught.value.line()
+    assert "ann:***@127.0.0.1:1/x.csv" in caught.value.line()
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "HS201"), (410, "HS201"), (401, "HS216"), (403, "HS216")])

@@ -15,9 +15,9 @@ from homeostat.app.cli.output import Answer, lifecycle_command
 @click.option("--target", required=True, help="The column to predict.")
 @click.option("--name", default=None, help="The model's name; by default the folder's.")
 def _init(project: Path, source: str, target: str, name: str | None, table: str | None, query: str | None) -> Answer:
+    from homeostat.core.addresses import without_password
     from homeostat.core.sections import Source
     from homeostat.flow.founding import found
-    from homeostat.infra.sources import without_password
 
     if not source:
         raise click.BadParameter("got nothing; a path or an address is needed", param_hint="--from")

@@ -27,7 +27,7 @@ class Source(Section):
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="CSV; found from the header when not given")
     decimal: Literal[".", ","] = Field(default=".", description="CSV: the decimal mark")
     encoding: str | None = Field(default=None, description="CSV and JSON lines; found from the bytes when not given")
-    null_values: tuple[str, ...] = Field(default=("",), description="texts that stand for no value")
+    null_values: tuple[str, ...] = Field(default=("",), description="CSV and JSON lines: texts that stand for no value")
 
 
 class Join(Section):
@@ -55,7 +55,7 @@ class Data(Source):
 class LabelRule(Section):
     """A weak label: the rule's label where its condition holds. Several rules vote; a true label always wins."""
 
-    name: Name = Field(description="how the rule is called in votes and reviews")
+    name: Name = Field(description="how the rule is called where its votes are counted")
     when: str = Field(min_length=1, description="an SQL condition over the row")
     label: str | int | float | bool = Field(description="what the target is where the condition holds")
 

@@ -24,13 +24,14 @@ class Rows:
     """Rows of one block: ``fields`` has a text column ``0``, ``1``, ... for each field; ``lines`` says where each row starts, from 1.
 
     ``broken`` lists (line, raw text, reason). ``used`` counts the bytes of the block that they came from; what follows is the start of
-    a record that the next block ends.
+    a record that the next block ends. ``regular``: each line is a row of its own, and nothing has to be looked for a second time.
     """
 
     fields: pl.DataFrame
     lines: pl.Series
     broken: list[tuple[int, str, str]]
     used: int
+    regular: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def read_header(text: bytes, delimiter: str, *, last: bool) -> Header | None:
     return Header([], fault or _NEVER, line, ends, len(parts)) if last else None
 
 
-def parse_block(text: bytes, first: int, width: int, delimiter: str, *, last: bool) -> Rows:
+def parse_block(text: bytes, first: int, width: int, delimiter: str, *, last: bool, regular: bool = False) -> Rows:
     r"""Split whole lines into fields.
 
     A line with too many or too few fields or with a broken quote is broken, and reading goes on with the next line: an unclosed quote
@@ -111,9 +112,14 @@ def parse_block(text: bytes, first: int, width: int, delimiter: str, *, last: bo
         width: how many fields a row has.
         delimiter: one character.
         last: whether the file ends here; if not, a record that the text does not end is left for the next call (see ``Rows.used``).
+        regular: what was said of this very text before.
     """
     import polars as pl
 
+    if regular:
+        fields = _at_once(text, width, delimiter, quoted=QUOTE.encode() in text)
+        if fields.height == text.count(b"\n"):
+            return Rows(fields, _numbers(fields.height, first), [], len(text), regular=True)
     lines = pl.read_lines(text).to_series()
     if QUOTE.encode() not in text:
         return _plain(text, lines, first, width, delimiter)
@@ -123,17 +129,18 @@ def parse_block(text: bytes, first: int, width: int, delimiter: str, *, last: bo
 def _plain(text: bytes, lines: pl.Series, first: int, width: int, delimiter: str) -> Rows:
     """Where no line has a quote each line is a record, and all are split at once."""
     good, broken = _judged(lines, lines.str.count_matches(delimiter, literal=True) + 1, first, width, delimiter)
-    numbers = _numbers(lines, first)
+    numbers = _numbers(lines.len(), first)
     if good.all():
-        return Rows(_split(text, lines, width, delimiter), numbers, broken, len(text))
+        regular = lines.len() > 0 and width > 1 and delimiter.isascii()
+        return Rows(_split(text, lines, width, delimiter), numbers, broken, len(text), regular)
     kept = lines.filter(good)
     return Rows(_split(None, kept, width, delimiter), numbers.filter(good), broken, len(text))
 
 
-def _numbers(lines: pl.Series, first: int) -> pl.Series:
+def _numbers(lines: int, first: int) -> pl.Series:
     import polars as pl
 
-    return pl.int_range(first, first + lines.len(), dtype=pl.Int64, eager=True)
+    return pl.int_range(first, first + lines, dtype=pl.Int64, eager=True)
 
 
 def _judged(lines: pl.Series, fields: pl.Series, first: int, width: int, delimiter: str) -> tuple[pl.Series, list[tuple[int, str, str]]]:
@@ -165,10 +172,7 @@ def _split(text: bytes | None, lines: pl.Series, width: int, delimiter: str, *, 
         return pl.DataFrame({"0": inside.zip_with(lines.str.starts_with(QUOTE), lines) if quoted else lines})
     if lines.len() and delimiter.isascii() and (quoted or text is not None):
         whole = text if text is not None else ("\n".join(lines.to_list()) + "\n").encode()
-        schema = dict.fromkeys(names, pl.String)
-        found = pl.read_csv(
-            whole, has_header=False, separator=delimiter, quote_char=QUOTE if quoted else None, schema=schema, empty_string_is_null=False
-        )
+        found = _at_once(whole, width, delimiter, quoted=quoted)
         if found.height == lines.len():
             return found
     if not lines.len():
@@ -178,6 +182,15 @@ def _split(text: bytes | None, lines: pl.Series, width: int, delimiter: str, *, 
         return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
     frame = lines.str.split_exact(delimiter, width - 1).struct.unnest()
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _at_once(text: bytes, width: int, delimiter: str, *, quoted: bool) -> pl.DataFrame:
+    """The fields of lines that each are a row, and whose quotes, if they may have any, are all well formed."""
+    import polars as pl
+
+    schema = dict.fromkeys(map(str, range(width)), pl.String)
+    quote = QUOTE if quoted else None
+    return pl.read_csv(text, has_header=False, separator=delimiter, quote_char=quote, schema=schema, empty_string_is_null=False)
 
 
 def _quoted(text: bytes, lines: pl.Series, first: int, width: int, delimiter: str, *, last: bool) -> Rows:
@@ -191,7 +204,7 @@ def _quoted(text: bytes, lines: pl.Series, first: int, width: int, delimiter: st
     if walk.swallowed:
         single = single.scatter(walk.swallowed, False)
     end = lines.len() if walk.open is None else walk.open
-    lines, single, numbers = lines.head(end), single.head(end), _numbers(lines, first).head(end)
+    lines, single, numbers = lines.head(end), single.head(end), _numbers(lines.len(), first).head(end)
     used = len(text) if walk.open is None else int(lines.str.len_bytes().sum()) + end
     outside = lines.filter(single)
     fields = outside.str.replace_all(r'"[^"]*"', "").str.count_matches(delimiter, literal=True) + 1
@@ -206,7 +219,8 @@ def _quoted(text: bytes, lines: pl.Series, first: int, width: int, delimiter: st
         found = pl.DataFrame(columns).with_columns(pl.Series("line", [first + i for i in walk.starts], dtype=pl.Int64))
         frame = pl.concat([frame.with_columns(number.alias("line")), found]).sort("line")
         frame, number = frame.drop("line"), frame["line"]
-    return Rows(frame, number, sorted(broken), used)
+    regular = whole is not None and walk.open is None and width > 1 and delimiter.isascii()
+    return Rows(frame, number, sorted(broken), used, regular)
 
 
 def _well_formed(delimiter: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from homeostat.errors import DataError
@@ -83,7 +83,7 @@ def head_text(file: BinaryIO, encoding: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How the file is read: found once, used in both passes."""
+    """How the file is read: found once, used in both passes. ``regular`` has the blocks without an odd line."""
 
     columns: list[str]
     delimiter: str
@@ -92,6 +92,7 @@ class _Layout:
     name: str
     block: int
     notes: tuple[str, ...]
+    regular: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def shown_encoding(self) -> str:
@@ -128,8 +129,11 @@ def _parsed(file: BinaryIO, layout: _Layout) -> Iterator[tuple[Rows, bool]]:
                 held = text
                 continue
             begun, first, text = True, header.line + header.lines, text[header.used :]
-        rows = parse_block(text, first, len(layout.columns), layout.delimiter, last=piece.last)
+        block = first, len(text)
+        rows = parse_block(text, first, len(layout.columns), layout.delimiter, last=piece.last, regular=block in layout.regular)
         held = text[rows.used :]
+        if rows.regular:
+            layout.regular.add(block)
         first += text.count(b"\n", 0, rows.used)
         if rows.lines.len() or rows.broken:
             yield Rows(_named(rows.fields, layout), rows.lines, rows.broken, rows.used), b"\0" in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from homeostat.infra.formats.read import read, read_batches, sniff, source_name
 from homeostat.infra.formats.reads import SourceRead
-from homeostat.infra.sources.address import is_local, shown_address, without_password
 from homeostat.infra.sources.files import list_files, sha256_file
 from homeostat.infra.sources.opening import open_source
 from homeostat.infra.sources.part import Part, Source
@@ -15,14 +14,11 @@ __all__ = [
     "Source",
     "SourceRead",
     "Taken",
-    "is_local",
     "list_files",
     "open_source",
     "read",
     "read_batches",
     "sha256_file",
-    "shown_address",
     "sniff",
     "source_name",
-    "without_password",
 ]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from os import environ
 from typing import TYPE_CHECKING, Any
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import DataError
 from homeostat.infra.formats.read import SUFFIXES, format_of
 from homeostat.infra.sources.extras import needs
@@ -33,17 +34,18 @@ class Bucket:
 
     def __init__(self, section: Source, transform: Transform | None, patience: Patience) -> None:
         self._section, self._transform, self._patience = section, transform, patience
+        self._place = without_secrets(section.source)
         self._bucket, _, self._key = section.source.partition("://")[2].partition("/")
         if not self._bucket:
-            raise DataError("HS219", "the address names no bucket", place=section.source, next_step="write s3://BUCKET/KEY")
+            raise DataError("HS219", "the address names no bucket", place=self._place, next_step="write s3://BUCKET/KEY")
 
     def parts(self) -> list[Part]:
         """Each object there is now, by its ETag and size."""
-        found = [self._part(entry) for entry in self._patience.ask(self._entries, self._section.source) if self._wanted(entry["path"])]
+        found = [self._part(entry) for entry in self._patience.ask(self._entries, self._place) if self._wanted(entry["path"])]
         if not found:
             known = ", ".join(SUFFIXES)
             message = f"no object of a readable kind ({known}) matches"
-            raise DataError("HS201", message, place=self._section.source, next_step="put it there, or correct data.source")
+            raise DataError("HS201", message, place=self._place, next_step="put it there, or correct data.source")
         return sorted(found, key=lambda part: part.name)
 
     def asked(self, name: str) -> bool:
@@ -85,7 +87,7 @@ class Bucket:
         return any(mark in self._key for mark in _MARKS)
 
     def _entries(self) -> list[Any]:
-        with self._told(self._section.source):
+        with self._told(self._place):
             import obstore
 
             if not self._globbed and self._key.lower().endswith(SUFFIXES):
@@ -118,7 +120,7 @@ class Bucket:
     @contextmanager
     def _told(self, name: str, before: str = "") -> Iterator[None]:
         """Tell the library's failures as ours. Its texts hold request addresses and dumps of its state: only the first line is told."""
-        with needs("s3", "obstore", place=self._section.source):
+        with needs("s3", "obstore", place=self._place):
             from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
         try:
             yield
@@ -136,7 +138,7 @@ class Bucket:
             raise Transient(before + _first_line(text)) from None
 
     def _no_bucket(self) -> DataError:
-        return DataError("HS201", f"there is no bucket {self._bucket!r}", place=self._section.source, next_step="correct data.source")
+        return DataError("HS201", f"there is no bucket {self._bucket!r}", place=self._place, next_step="correct data.source")
 
 
 def _first_line(text: str) -> str:

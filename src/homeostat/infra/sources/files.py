@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import DataError
 from homeostat.infra.formats.read import SUFFIXES, format_of, path_batches, source_name, unreadable
 from homeostat.infra.sources.part import Part, Transform, store_parsed
@@ -45,7 +46,8 @@ def list_files(root: Path, section: Source) -> list[Path]:
         base, pattern, sought = root, "", "there is no such file or folder"
     found = sorted(_matches(base, pattern), key=lambda p: p.as_posix()) if pattern else []
     if not found:
-        raise DataError("HS201", sought, place=f"data.source {section.source!r}", next_step="put the file there, or correct data.source")
+        place = f"data.source {without_secrets(section.source)!r}"
+        raise DataError("HS201", sought, place=place, next_step="put the file there, or correct data.source")
     return found
 
 

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeostat.core.addresses import scheme_of, without_secrets
 from homeostat.errors import DataError
-from homeostat.infra.sources.address import scheme_of, shown_address
+from homeostat.infra.sources.address import refuse_misplaced_secrets
 from homeostat.infra.sources.bucket import Bucket
 from homeostat.infra.sources.files import Files
 from homeostat.infra.sources.postgres import Postgres
@@ -49,8 +50,10 @@ def open_source(
             bytes, and the text of lines that cannot be parsed is not kept.
 
     Raises:
-        DataError: HS219, an address of no kind that can be read; HS215, a database without a table or query, or with both.
+        DataError: HS219, an address of no kind that can be read, or with a secret in a wrong place; HS215, a database without a table or
+            query, or with both.
     """
+    refuse_misplaced_secrets(section.source)
     scheme, patience = scheme_of(section.source), Patience(retries, sleep)
     if not scheme:
         return Files(section, root, transform, patience)
@@ -62,7 +65,7 @@ def open_source(
         raise DataError("HS219", f"got an address that starts with {scheme}://; readable are {_READABLE}", place="data.source")
     if (section.table is None) == (section.query is None):
         got = "neither" if section.table is None else "both"
-        place = shown_address(section.source)
+        place = without_secrets(section.source)
         raise DataError("HS215", f"a database needs data.table or data.query; got {got}", place=place, next_step="write one of them")
     database = Sqlite(section, root) if scheme == "sqlite" else Postgres(section)
     return Table(section, database, transform, taken, patience)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from homeostat.core.addresses import message_without_secrets, without_secrets
+from homeostat.core.quoting import quoted
 from homeostat.errors import DataError
 from homeostat.infra.formats.reads import check_names
-from homeostat.infra.sources.address import shown_address, without_secrets
 from homeostat.infra.sources.extras import needs
 from homeostat.infra.sources.retry import Transient
 from homeostat.infra.sources.slices import Rows, SliceFacts, Span
@@ -50,11 +51,11 @@ class Postgres:
 
     def __init__(self, section: Source) -> None:
         self._section = section
-        self._place = shown_address(section.source)
+        self._place = without_secrets(section.source)
         names = (section.table or "").split(".")
         inner = (section.query or "").strip().rstrip(";")
-        self._from = ".".join(map(_quoted, names)) + " AS t" if section.table else f"({inner}\n) AS t"
-        self._watermark = f"t.{_quoted(section.watermark)}" if section.watermark else ""
+        self._from = ".".join(map(quoted, names)) + " AS t" if section.table else f"({inner}\n) AS t"
+        self._watermark = f"t.{quoted(section.watermark)}" if section.watermark else ""
         self._shape: _Shape | None = None
         self._closing: weakref.finalize[..., Any] | None = None
         self._kept: Any = None
@@ -150,7 +151,7 @@ class Postgres:
             got = "is no date or timestamp" if watermark in moments else "is not there"
             message = f"the watermark column {watermark!r} {got}"
             raise DataError("HS215", message, place=self._place, next_step="name a date or timestamp column in data.watermark")
-        selected = [f"{_selected(column)} AS {_quoted(column.name)}" for column in described]
+        selected = [f"{_selected(column)} AS {quoted(column.name)}" for column in described]
         return _Shape(list(moments), selected, moments.get(watermark or "", ""))
 
     @contextmanager
@@ -166,7 +167,7 @@ class Postgres:
             raise self._ours(error) from None
 
     def _ours(self, error: Exception) -> Exception:
-        text = without_secrets(str(error) or type(error).__name__, self._section.source)
+        text = message_without_secrets(str(error) or type(error).__name__, self._section.source)
         state = getattr(error, "sqlstate", None) or ""
         text = re.sub(r" ?(LINE \d+:|Query was:).*", "", text)[:300]
         if _REFUSED.search(text) or state in {"42501", "28000", "28P01"}:
@@ -178,17 +179,13 @@ class Postgres:
         return DataError("HS215", f"the database cannot answer: {text}", place=self._place, next_step="see data.source")
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _selected(column: Any) -> str:
     """A column as SQL of a type that keeps its values.
 
     Whole numbers of a fixed precision too long for 64 bits stay text; other numerics are float64, as decimal numbers in files are.
     Infinite moments become the first and last day of the calendar. What has no counterpart (JSON, arrays, UUID, ...) is its text.
     """
-    name = f"t.{_quoted(column.name)}"
+    name = f"t.{quoted(column.name)}"
     code = column.type_code
     if code in _AS_THEY_ARE:
         return name

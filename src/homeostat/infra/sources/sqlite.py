@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from homeostat.core.addresses import without_secrets
 from homeostat.core.casts import dtype_of, read_as
+from homeostat.core.quoting import quoted, unquoted
 from homeostat.errors import DataError
 from homeostat.infra.formats.reads import check_names
 from homeostat.infra.sources.retry import Transient
@@ -38,8 +40,8 @@ class Sqlite:
     def __init__(self, section: Source, root: Path) -> None:
         self._section = section
         self._path = root / section.source.removeprefix("sqlite:///")
-        self._place = section.source
-        self._watermark = _quoted(section.watermark) if section.watermark else ""
+        self._place = without_secrets(section.source)
+        self._watermark = quoted(section.watermark) if section.watermark else ""
         self._day = f"date({self._watermark}, '+0 days')"  # with a modifier it is a day of the calendar, without one it need not be
         kept = f"{self._day} >= '0001-01-01' AND {self._day} < '9999-12-31'"
         self._placed = f"(typeof({self._watermark}) = 'text' AND coalesce({kept}, 0))"
@@ -75,8 +77,8 @@ class Sqlite:
             selected = ", ".join(_selected(name, kind) for name, kind in kinds.items())
             order = ", ".join(f"{name} COLLATE BINARY" for name in ([self._watermark] if self._watermark else []) + list(columns))
             cursor = connection.execute(_select(selected, f"{where} ORDER BY {order}"))
-            stored = {_plain(name): _stored(kind) for name, kind in kinds.items()}
-            readers = [_read(_plain(name), kind) for name, kind in kinds.items()]
+            stored = {unquoted(name): _stored(kind) for name, kind in kinds.items()}
+            readers = [_read(unquoted(name), kind) for name, kind in kinds.items()]
             yield pl.DataFrame(schema=stored).select(readers)
             while batch := cursor.fetchmany(BATCH_ROWS):
                 yield pl.DataFrame(batch, schema=stored, orient="row").select(readers)
@@ -92,7 +94,7 @@ class Sqlite:
         with self._told(), closing(_connected(self._path)) as connection:
             connection.create_function("row_hash", -1, _row_hash, deterministic=True)
             connection.create_aggregate("row_sum", -1, _RowSum)  # type: ignore[arg-type]
-            inner = (self._section.query or "").strip().rstrip(";") or _select("*", origin=_quoted(self._section.table or ""))
+            inner = (self._section.query or "").strip().rstrip(";") or _select("*", origin=quoted(self._section.table or ""))
             connection.execute(f"CREATE TEMP VIEW homeostat_rows AS {inner}")
             connection.execute("BEGIN")  # what is looked at and what is read are the same
             yield connection
@@ -110,7 +112,7 @@ class Sqlite:
             if connection.execute(number).fetchone():
                 message = f"the watermark column {watermark!r} holds numbers"
                 raise DataError("HS215", message, place=self._place, next_step="name a column of ISO 8601 dates, or make one in data.query")
-        return {_quoted(name): kind for name, kind in declared.items()}
+        return {quoted(name): kind for name, kind in declared.items()}
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -158,14 +160,6 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def _select(what: str, rest: str = "", origin: str = "temp.homeostat_rows") -> str:
     return f"SELECT {what} FROM {origin} {rest}"  # noqa: S608 - names are quoted; the rest is ours, or the charter's own query
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _plain(quoted: str) -> str:
-    return quoted[1:-1].replace('""', '"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from homeostat.core.addresses import without_secrets
 from homeostat.errors import DataError
-from homeostat.infra.sources.address import shown_address
 from homeostat.infra.sources.part import Part, Transform
 from homeostat.infra.sources.slices import Rows, SliceFacts, Span, Taken, asked_since, slice_name, slice_start, span_of, start_of
 
@@ -85,4 +85,4 @@ class Table:
 
     @property
     def _place(self) -> str:
-        return f"{shown_address(self._section.source)} {self._name}"
+        return f"{without_secrets(self._section.source)} {self._name}"

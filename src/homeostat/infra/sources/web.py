@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import netrc
+import re
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from homeostat.core.addresses import message_without_secrets, without_secrets
 from homeostat.errors import DataError
 from homeostat.infra.formats.read import FORMATS, Format, format_of
-from homeostat.infra.sources.address import shown_address, without_secrets
 from homeostat.infra.sources.part import Part, Transform
 from homeostat.infra.sources.retry import Patience, Transient
 from homeostat.infra.sources.spool import store
@@ -47,7 +48,7 @@ class HttpDocument:
 
     def __init__(self, section: Source, transform: Transform | None, patience: Patience) -> None:
         self._section, self._transform, self._patience = section, transform, patience
-        self._name = shown_address(section.source)
+        self._name = re.split("[?#]", without_secrets(section.source))[0]  # the same however a query is signed
 
     def parts(self) -> list[Part]:
         """The document, by its ETag or date; by its content if the server tells neither."""
@@ -126,7 +127,7 @@ class HttpDocument:
     def _said(self, error: Exception) -> str:
         reason = error.reason if isinstance(error, URLError) else error
         text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-        return without_secrets(str(text), self._section.source)
+        return message_without_secrets(str(text), self._section.source)
 
     def _refused(self, error: HTTPError, method: str) -> Exception:
         status = f"HTTP {error.code} {error.reason}"

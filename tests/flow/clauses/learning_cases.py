@@ -1,0 +1,283 @@
+"""What the charter says of rows that a model learns from: the task, weak labels, preparation and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import yaml
+
+from homeostat.charter.effective import effective_task
+from homeostat.charter.load import load_charter
+from homeostat.core.objectives import with_combined
+from homeostat.flow.baseline import lookback_s
+from homeostat.flow.develop import develop
+from homeostat.flow.preparing import stages_of, training_window
+from homeostat.flow.project import Project, open_project
+from homeostat.learning.search import Candidate, search
+from homeostat.preparation.decide import decide
+from homeostat.preparation.split import split
+from homeostat.stats.metrics import metric
+from homeostat.testing.charters import revised
+
+if TYPE_CHECKING:
+    import pytest
+
+    from homeostat.charter.schema import Charter
+
+Outcomes = tuple[Any, Any]
+RNG = np.random.default_rng(4)
+COUNT = 400
+SAID = ("good", "bad", "late", "again", "never", "soon")
+Y = RNG.normal(size=COUNT)
+ROWS = pl.DataFrame(
+    {
+        "t": [date(2024, 6, 1) - timedelta(days=n // 4) for n in range(COUNT)],  # the newest first
+        "hr": [n % 4 for n in range(COUNT)],
+        "y": Y,
+        "old": RNG.normal(size=COUNT),
+        "code": [n % 60 for n in range(COUNT)],
+        "word": [str(n % 60) for n in range(COUNT)],
+        "price": np.exp(RNG.normal(size=COUNT) * 2).tolist(),
+        "said": [" ".join(RNG.choice(SAID, 4)) for _ in range(COUNT)],
+        "came": np.where(RNG.normal(size=COUNT) + Y > 1.5, "yes", "no").tolist(),
+    }
+).with_columns(price=pl.when(pl.int_range(COUNT) % 9 > 0).then("price"))
+CHARTER = revised(
+    load_charter(Path(__file__).resolve().parents[3] / "examples" / "bike-demand" / "homeostat.yaml"),
+    {
+        "task": {"type": "regression", "target": "y", "time": "t", "entity": ["hr", "t"], "leave_out": ["came"]},
+        "preparation": {},
+        "success": {"metric": "mae"},
+        "learning": {"learners": ["naive", "linear"], "budget": {"seconds": None, "trials": 4}},
+    },
+)
+COMES = revised(
+    CHARTER,
+    {
+        "task": {"type": "binary", "target": "came", "positive": "yes", "time": "t", "leave_out": ["y"]},
+        "success": {"metric": "log_loss"},
+        "learning": {"learners": ["linear"], "budget": {"seconds": None, "trials": 1}, "windows": [{"kind": "all"}]},
+    },
+)
+
+
+def both(outcome: Callable[[Charter], Any], before: dict[str, Any], after: dict[str, Any], of: Charter = CHARTER) -> Callable[[], Outcomes]:
+    """The outcome of the charter revised so and so."""
+    return lambda: (outcome(revised(of, before)), outcome(revised(of, after)))
+
+
+def inputs(charter: Charter) -> dict[str, str]:
+    """The columns a model is given, with their kinds."""
+    return {each.column: str(each.kind) for each in decide(ROWS, effective_task(charter), charter.preparation) if not each.drop}
+
+
+def parts(charter: Charter) -> Any:
+    """The rows to learn from, to compare on and to judge by, and how many lie between."""
+    found = split(ROWS.with_row_index("n"), charter.task, charter.preparation)
+    return [part["n"].to_list() for part in (found.train, found.validation, found.holdout)], found.left_out
+
+
+def straddled(charter: Charter) -> dict[str, int]:
+    """Of columns how many of their values are on both sides of the seal."""
+    found = split(ROWS, charter.task, charter.preparation)
+    return {name: len({*found.development[name]} & {*found.holdout[name]}) for name in ("word", "hr")}
+
+
+def features(charter: Charter) -> dict[str, list[float]]:
+    """What a linear learner is given: each feature by its name, on the training rows."""
+    cut = split(ROWS, charter.task, charter.preparation)
+    preparation, made = stages_of(charter, cut).fit_preparation(cut.train, "linear")
+    return dict(zip(preparation.features, made.T.round(9).tolist(), strict=True))
+
+
+def found(charter: Charter) -> Candidate:
+    cut, ticks = split(ROWS, charter.task, charter.preparation), iter(range(10_000))
+    measured = metric(charter.success.metric)
+    return search(cut, charter.task, charter.learning, measured, stages_of(charter, cut), clock=lambda: float(next(ticks)))
+
+
+def searched(charter: Charter) -> Any:
+    """Learner, window, params and value of each trial."""
+    return [(trial.learner, trial.window, dict(trial.params), trial.value) for trial in found(charter).trials]
+
+
+def learned(charter: Charter) -> list[float]:
+    """What the model found says of all rows."""
+    return np.asarray(found(charter).oracle(ROWS)[:, -1]).round(9).tolist()
+
+
+def taken(charter: Charter) -> Any:
+    """The rows one fit sees, counted by class, and their weights."""
+    cut = split(ROWS, charter.task, charter.preparation)
+    rows, weights = training_window(charter, cut.train, charter.learning.windows[0])
+    return rows.height, sorted(rows["came"].value_counts().rows()), None if weights is None else weights.sum()
+
+
+def answers(charter: Charter) -> Any:
+    """What the found plan can say: its task, classes and width."""
+    plan = found(charter).plan
+    return plan.task, plan.classes, found(charter).oracle(ROWS[:5]).shape[1]
+
+
+SEVERAL: list[dict[str, Any]] = [
+    {"name": "size", "target": "y", "metric": "mae", "weight": 3.0},
+    {"name": "chance", "target": "came", "type": "binary", "positive": "yes", "metric": "log_loss", "weight": -2.0},
+]
+
+
+def summed(charter: Charter) -> Any:
+    """The models of several objectives, each with its classes and value, what they read, and what their sum says."""
+    task = effective_task(charter)
+    cut = split(with_combined(ROWS, charter.task.target, charter.objectives), charter.task, charter.preparation)
+    sums = develop(charter, charter.learning, cut, decide(cut.train, task, charter.preparation))
+    members = {name: (member.plan.classes, round(member.value, 9)) for name, member in sums.members.items()}
+    read = sorted({each.name for member in sums.members.values() for each in member.plan.inputs})
+    return members, read, np.asarray(sums.oracle(ROWS)[:9, 0]).round(9).tolist()
+
+
+def objective(at: int, clause: str, value: Any, **also: Any) -> Callable[[], Outcomes]:
+    """With a clause of one of several objectives set otherwise, and what must be changed with it."""
+    changed = [each | ({clause: value, **also} if place == at else {}) for place, each in enumerate(SEVERAL)]
+    weighted = {"task.target": "worth", "task.leave_out": [], "learning.budget": {"seconds": None, "trials": 4}}
+    return both(summed, *(weighted | {"objectives": each} for each in (SEVERAL, changed)))
+
+
+def joined(charter: Charter) -> Any:
+    """How many served rows the first three labels are those of."""
+    from homeostat.monitoring.join import join_labels
+
+    return join_labels(ROWS.select("t", "hr").head(8), ROWS.select("t", "hr", "y").head(3), "y", charter.task.entity).matched
+
+
+def column(name: str, before: dict[str, Any], after: dict[str, Any]) -> Callable[[], Outcomes]:
+    return both(features, *({"preparation.columns": {name: choice}} for choice in (before, after)))
+
+
+# Weak labels
+
+RULES = [{"name": "high", "when": "x > 1", "label": "yes"}, {"name": "low", "when": "x < -1", "label": "no"}]
+SPAM = {
+    "name": "spam",
+    "problem": {"statement": "s", "objective": "o", "decision": "d", "business_metric": "b"},
+    "task": {"type": "binary", "target": "y", "positive": "yes"},
+    "success": {"metric": "log_loss", "baseline": "none"},
+    "data": {"source": "rows.csv"},
+    "learning": {"learners": ["linear"], "budget": {"seconds": None, "trials": 1}},
+}
+
+
+@contextmanager
+def weakly(folder: Path, labelling: dict[str, Any]) -> Iterator[Project]:
+    """A project that has taken in rows, each third without a label."""
+    from homeostat.flow.ingest import ingest
+
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=240)
+    truth = np.where(x + rng.normal(size=240) > 0, "yes", "no")
+    folder.mkdir()
+    (folder / "homeostat.yaml").write_text(yaml.safe_dump(SPAM | {"labelling": {"rules": RULES, **labelling}}))
+    told = ["x,y", *(f"{x[n]:.4f},{truth[n] if n % 3 else ''}" for n in range(240))]
+    (folder / "rows.csv").write_text("\n".join(told) + "\n")
+    with open_project(folder) as project:
+        ingest(project)
+        yield project
+
+
+def weak(outcome: Callable[[Project], Any], before: dict[str, Any], after: dict[str, Any]) -> Callable[[pytest.FixtureRequest], Outcomes]:
+    def case(request: pytest.FixtureRequest) -> Outcomes:
+        told = []
+        for name, labelling in (("before", before), ("after", after)):
+            with weakly(request.getfixturevalue("tmp_path") / name, labelling) as project:
+                told.append(outcome(project))
+        return told[0], told[1]
+
+    return case
+
+
+def rules_told(project: Project) -> list[str]:
+    from homeostat.flow.labelling import told_rules
+
+    return [rule["name"] for rule in told_rules(project)["rules"]]
+
+
+def weakly_labelled(project: Project) -> Any:
+    """The rows that only rules have labelled, with these labels."""
+    from homeostat.flow.training_rows import training_rows
+
+    return training_rows(project, project.latest("dataset", "")).weak.select("x", "y").rows()
+
+
+def trained(project: Project) -> Any:
+    from homeostat.flow.train import first_order, train
+
+    body = train(project, first_order(project, project.latest("dataset", ""))).body
+    return body["weakly_labelled"], body["validation_value"]
+
+
+def queued(project: Project) -> Any:
+    from homeostat.flow.labelling import write_queue
+
+    write_queue(project, project.root / "queue.csv", None)
+    return pl.read_csv(project.root / "queue.csv").height
+
+
+SEASON = {"kind": "seasonal", "period": "7d"}
+CASES = {
+    "task.type": both(
+        answers,
+        {},
+        {"task.type": "binary", "task.target": "came", "task.positive": "yes", "task.leave_out": ["y"], "success.metric": "auc"},
+    ),
+    "task.target": both(inputs, {}, {"task.target": "old"}),
+    "task.positive": both(answers, {"task.positive": "yes"}, {"task.positive": "no"}, COMES),
+    "task.time": both(parts, {}, {"task.time": None, "learning.windows": [{"kind": "all"}], "task.entity": []}),
+    "task.entity": both(joined, {"task.entity": ["t"]}, {"task.entity": ["t", "hr"]}),
+    "task.label_delay": both(lookback_s, {"success.baseline": SEASON}, {"success.baseline": SEASON, "task.label_delay": "8d"}),
+    "task.leave_out": both(inputs, {}, {"task.leave_out": ["came", "code"]}),
+    "objectives[].name": objective(0, "name", "amount"),
+    "objectives[].target": objective(0, "target", "old"),
+    "objectives[].type": objective(1, "type", "regression", target="code", positive=None, metric="mae"),
+    "objectives[].positive": objective(1, "positive", "no"),
+    "objectives[].metric": objective(0, "metric", "rmse"),
+    "objectives[].weight": objective(1, "weight", 5.0),
+    "privacy.never_use": both(inputs, {}, {"privacy.never_use": ["code"]}),
+    "labelling.rules[].name": weak(rules_told, {}, {"rules": [RULES[0] | {"name": "loud"}, RULES[1]]}),
+    "labelling.rules[].when": weak(weakly_labelled, {}, {"rules": [RULES[0] | {"when": "x > 1.5"}, RULES[1]]}),
+    "labelling.rules[].label": weak(weakly_labelled, {}, {"rules": [RULES[0] | {"label": "no"}, RULES[1]]}),
+    "labelling.weight": weak(trained, {"weight": 0.1}, {"weight": 1.0}),
+    "labelling.queue": weak(queued, {}, {"queue": 7}),
+    "preparation.types": both(inputs, {}, {"preparation.types": {"code": "category"}}),
+    "preparation.split.kind": both(parts, {}, {"preparation.split": {"kind": "random"}}),
+    "preparation.split.group": both(straddled, *({"preparation.split": {"kind": "group", "group": name}} for name in ("old", "word"))),
+    "preparation.split.gap": both(parts, {}, {"preparation.split.gap": "3d"}),
+    "preparation.split.folds": both(searched, {}, {"preparation.split.folds": 4}),
+    "preparation.holdout": both(parts, {}, {"preparation.holdout": 0.4}),
+    "preparation.validation": both(parts, {}, {"preparation.validation": 0.4}),
+    "preparation.max_categories": both(features, {}, {"preparation.max_categories": 10}),
+    "preparation.columns.*.drop": column("old", {}, {"drop": True}),
+    "preparation.columns.*.impute": column("price", {"impute": "median"}, {"impute": "zero"}),
+    "preparation.columns.*.indicator": column("price", {}, {"indicator": False}),
+    "preparation.columns.*.clip": column("price", {}, {"clip": False}),
+    "preparation.columns.*.transform": column("price", {}, {"transform": "none"}),
+    "preparation.columns.*.encode": column("word", {"encode": "target"}, {"encode": "frequency"}),
+    "preparation.text_terms": both(lambda charter: list(features(charter)), {}, {"preparation.text_terms": 3}),
+    "preparation.select": both(features, {}, {"preparation.select": 2}),
+    "preparation.pca": both(features, {}, {"preparation.pca": 2}),
+    "preparation.imbalance": both(learned, {}, {"preparation.imbalance": "oversample"}, COMES),
+    "preparation.sample.rows": both(taken, *({"preparation.sample": {"rows": rows}} for rows in (200, 100)), COMES),
+    "preparation.sample.kind": both(
+        taken, *({"preparation.sample": {"rows": 100, "kind": kind}} for kind in ("random", "stratified")), COMES
+    ),
+    "learning.learners": both(searched, {}, {"learning.learners": ["naive"]}),
+    "learning.budget.seconds": both(searched, *({"learning.budget": {"seconds": seconds, "trials": 30}} for seconds in (500, 8))),
+    "learning.budget.trials": both(searched, {}, {"learning.budget": {"seconds": None, "trials": 6}}),
+    "learning.seed": both(searched, {}, {"learning.seed": 1}),
+    "learning.windows[].kind": both(taken, *({"learning.windows": [{"kind": kind, "length": "30d"}]} for kind in ("recent", "decay"))),
+    "learning.windows[].length": both(taken, *({"learning.windows": [{"kind": "recent", "length": span}]} for span in ("30d", "50d"))),
+}
