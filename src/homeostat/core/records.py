@@ -81,7 +81,7 @@ class ContractReport:
         import polars as pl
 
         final = [rule for rule, severity in self.severities.items() if severity == "reject"]
-        if not final:
+        if not final:  # rows that no contract was asked about name no rules
             return pl.repeat(value=False, n=self.quarantined.height, dtype=pl.Boolean, eager=True)
         return self.quarantined["_rules"].list.set_intersection(final).list.len() > 0
 
