@@ -78,7 +78,11 @@ class ContractReport:
     @property
     def rejected(self) -> pl.Series:
         """One boolean per row of ``quarantined``: True where a rule says that the row is never taken in, so no repair can help."""
+        import polars as pl
+
         final = [rule for rule, severity in self.severities.items() if severity == "reject"]
+        if not final:  # rows that no contract was asked about name no rules
+            return pl.repeat(value=False, n=self.quarantined.height, dtype=pl.Boolean, eager=True)
         return self.quarantined["_rules"].list.set_intersection(final).list.len() > 0
 
     @property

@@ -52,10 +52,12 @@ def classes_of(series: pl.Series, task: Task) -> tuple[str, ...]:
     """The classes in a fixed order: sorted texts; for binary tasks (negative, positive). Regression: empty.
 
     Raises:
-        LearningError: HS301, fewer than two classes, not exactly two in a binary task, or a single value in a regression.
+        LearningError: HS301, fewer than two classes, not exactly two in a binary task, or a single value in a regression; HS308, texts
+            where a regression needs numbers.
         DataError: HS204, the positive class is not in the data.
     """
     if task.type == "regression":
+        _require_numbers(series, task.target)
         if series.drop_nulls().n_unique() < 2:
             raise LearningError("HS301", "every row has the same value; there is nothing to learn", place=f"column {task.target!r}")
         return ()
@@ -71,6 +73,18 @@ def classes_of(series: pl.Series, task: Task) -> tuple[str, ...]:
             raise DataError("HS204", f"the positive class {positive!r} is not among {found}", place=f"column {task.target!r}")
         found = [next(c for c in found if c != positive), positive]
     return tuple(found)
+
+
+def _require_numbers(series: pl.Series, target: str) -> None:
+    import polars as pl
+
+    if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return
+    numbers = series.cast(pl.String).cast(pl.Float64, strict=False)
+    if numbers.null_count() > series.null_count():
+        first = series.filter(numbers.is_null() & series.is_not_null())[0]
+        step = "set task.type to binary or multiclass, or mend the column"
+        raise LearningError("HS308", f"got {first[:80]!r}; a regression task needs numbers", place=f"column {target!r}", next_step=step)
 
 
 def encode_target(series: pl.Series, classes: tuple[str, ...]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import pytest
@@ -92,3 +93,17 @@ def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(under_test, "LONGEST_LINE", 100)
     with pytest.raises(DataError, match=r"HS205.*a line is longer"):
         list(text_blocks(io.BytesIO(b"a\n" + b"x" * 300), "utf-8", "x", 50))
+
+
+@pytest.mark.parametrize(
+    ("packed", "words"),
+    [
+        (gzip.compress(b"a,b\n" * 1000), "a gzip file"),
+        (b"PK\x03\x04" + bytes(range(256)), "a ZIP archive or a spreadsheet"),
+        (b"PAR1" + bytes(range(256)), "a Parquet file"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_its_kind(packed: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        settle_encoding(io.BytesIO(packed), "x.csv", None)
+    assert caught.value.code == "HS209"

@@ -91,3 +91,11 @@ def test_rows_over_time_have_no_hole_and_leave_strays_out() -> None:
     assert found is not None
     assert (found.unit, found.starts[0], found.counts[7], found.counts[8], found.above) == ("day", "2024-01-01", 0, 5, 1)
     assert spans_of(pl.Series([None], dtype=pl.Float64)) is None
+
+
+def test_the_largest_number_there_is_has_a_bin() -> None:
+    largest = float(np.finfo(np.float64).max)
+    found = bins_of(pl.Series([largest, largest]))
+    assert found is not None
+    assert (found.counts, found.below, found.above) == ((2,), 0, 0)
+    assert found.edges[0] < found.edges[1] == largest

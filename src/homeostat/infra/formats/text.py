@@ -21,6 +21,13 @@ _CANDIDATES = ("cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "c
 # What is beyond ASCII in Western European text; if nearly all that is beyond ASCII reads as these, no statistics are needed.
 _WESTERN = frozenset("äöüÄÖÜßéèêëàâáãçñíîóôõúûœæøåÅÉÀÂÁÇÑØ€£§°\u2019\u2018\u201c\u201d\u201e\u2013\u2014…«»¿¡\xa0")
 
+_PACKED = (
+    (b"\x1f\x8b", "a gzip file"),
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3\0", "a SQLite database"),
+)
 _NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
@@ -38,7 +45,7 @@ def settle_encoding(file: BinaryIO, name: str, given: str | None) -> str:
     The file is read once and left at its start.
 
     Raises:
-        DataError: HS205, no such encoding, or a byte that the encoding does not have.
+        DataError: HS205, no such encoding, or a byte that the encoding does not have; HS209, no text at all but a file of another kind.
     """
     start = file.read(SAMPLE)
     marked = next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
@@ -48,6 +55,9 @@ def settle_encoding(file: BinaryIO, name: str, given: str | None) -> str:
         encoding = _found(file)
         fault = _fault(file, encoding)
     if fault:
+        packed = next((kind for mark, kind in _PACKED if start.startswith(mark)), None)
+        if packed:
+            raise DataError("HS209", f"got {packed}, whatever its name says", place=name, next_step="deliver it as text, or as Parquet")
         line, byte = fault
         step = "correct data.encoding" if given else "save it as UTF-8, or name its encoding in data.encoding"
         label = "UTF-8" if encoding.startswith("utf-8") else encoding

@@ -61,6 +61,8 @@ def bins_of(series: pl.Series) -> Bins | None:
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """At least two rising edges."""
     low, high = robust_range(values)
+    if low == math.nextafter(math.inf, 0):  # nothing is beyond it
+        return np.array([math.nextafter(low, 0), low])
     if low == high:
         return np.array([low, np.nextafter(high, math.inf)])
     whole = abs(low) < 2**52 and abs(high) < 2**52 and bool((values == np.round(values)).all())
