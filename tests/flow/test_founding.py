@@ -39,6 +39,18 @@ def init(folder: Path, source: str, *options: str) -> Data:
     return charter.data
 
 
+def test_a_broken_line_keeps_nobody_from_starting(frame: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = frame.write_csv().splitlines()
+    (tmp_path / "x.csv").write_text("\n".join([*lines[:700], "2011-02-01,5", *lines[700:]]) + "\n")
+    init(tmp_path / "a", str(tmp_path / "x.csv"))
+    assert "x.csv:701: got 2 fields, expected 6; 1 such line(s) told nothing and will be quarantined" in capsys.readouterr().out
+    assert main(["ingest", "--project", str(tmp_path / "a"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["quarantined_rows"] == 1
+    (tmp_path / "y.csv").write_text("a,cnt\n1\n2\n")
+    assert main(["init", "--from", str(tmp_path / "y.csv"), "--target", "cnt", "--project", str(tmp_path / "b")]) == 2
+    assert "HS202" in capsys.readouterr().err
+
+
 def test_files(frame: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)

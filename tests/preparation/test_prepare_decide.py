@@ -85,6 +85,8 @@ def test_what_tells_nothing_is_dropped_and_why_is_recorded() -> None:
             "shop": [f"s{i % 3}" for i in range(count)],
         }
     )
+    told = {each.column: each.reason for each in decide(frame, TASK, sections.Preparation(), {"leak": "privacy.never_use"})}
+    assert told["leak"] == "named in privacy.never_use"
     assert list(kinds(frame)) == ["sometimes", "number", "shop"], "nulls beside one value tell something"
     assert dropped(frame) == {
         "leak": "named in task.leave_out",

@@ -96,7 +96,7 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
     """All rows, the source with what was found out about its files, and what a person may want to know of them."""
     import polars as pl
 
-    from homeostat.flow.reading import source_reads, unbroken
+    from homeostat.flow.reading import source_reads
     from homeostat.infra.sources import list_files, sniff
 
     if is_local(section.source):
@@ -108,13 +108,24 @@ def _read(section: sections.Source, root: Path) -> tuple[sections.Source, pl.Dat
         others = list(source_reads(other, root))
         if _numbers(others) > _numbers(reads):
             section, reads = other, others
-    frames = [unbroken(name, given).drop("_source", "_line") for name, given in reads]
+    frames = [given.frame.drop("_source", "_line") for _, given in reads]
     try:
         frame = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         message = f"its parts do not have columns of the same types: {str(error).splitlines()[0]}"
         raise DataError("HS208", message, place=without_secrets(section.source), next_step="name one of them") from error
-    return section, frame, [f"{name}: {note}" for name, given in reads for note in given.notes]
+    notes = [note for name, given in reads for note in (*_broken(name, given), *(f"{name}: {each}" for each in given.notes))]
+    if frame.is_empty():
+        raise DataError("HS202", "no line of it is a row", place=without_secrets(section.source), next_step="; ".join(notes))
+    return section, frame, notes
+
+
+def _broken(name: str, given: SourceRead) -> list[str]:
+    """What is said of lines that are no rows: nothing is inferred from them, and ``ingest`` puts them into quarantine."""
+    if given.broken.is_empty():
+        return []
+    first = given.broken.row(0, named=True)
+    return [f"{name}:{first['_line']}: {first['_reason']}; {given.broken.height} such line(s) told nothing and will be quarantined"]
 
 
 def _numbers(reads: list[tuple[str, SourceRead]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeostat.charter.effective import effective_task
+from homeostat.charter.effective import effective_task, never_inputs
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import LearningError
 from homeostat.flow.importance import importance
@@ -108,7 +108,8 @@ def _decisions(project: Project, split: Split, problems: list[Remark]) -> tuple[
     from homeostat.preparation.decide import decide
 
     try:
-        return decide(split.train, effective_task(project.charter), project.charter.preparation)
+        charter = project.charter
+        return decide(split.train, effective_task(charter), charter.preparation, never_inputs(charter))
     except LearningError as error:  # what cannot be prepared is what the report should show
         problems.append(Remark("high", "task.leave_out", f"preparation refuses {error.place}: {error.message}", 1.0))
         return ()

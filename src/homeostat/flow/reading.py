@@ -53,19 +53,11 @@ def read_whole(path: Path, section: sections.Source, root: Path) -> pl.DataFrame
     """
     from homeostat.infra.sources import read
 
-    return unbroken(path.name, read(path, section, root))
-
-
-def unbroken(name: str, given: SourceRead) -> pl.DataFrame:
-    """The rows, if no line was broken.
-
-    Raises:
-        DataError: HS205, lines cannot be parsed.
-    """
+    given = read(path, section, root)
     if given.broken.height:
         first = given.broken.row(0, named=True)
         message = f"{given.broken.height} line(s) cannot be parsed; the first: {first['_reason']}"
-        raise DataError("HS205", message, place=f"{name}:{first['_line']}", next_step="mend these lines; nothing of the file was used")
+        raise DataError("HS205", message, place=f"{path.name}:{first['_line']}", next_step="mend these lines; nothing of the file was used")
     return given.frame
 
 

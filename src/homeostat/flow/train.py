@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from homeostat.charter.effective import effective_task
+from homeostat.charter.effective import effective_task, never_inputs
 from homeostat.core.ids import digest
 from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.develop import Aids, develop, member_scores, weights_of
@@ -151,7 +151,7 @@ def _decide(project: Project, order: Order, rows: TrainingRows, split: Split) ->
     from homeostat.preparation.decide import decide
 
     charter, task = project.charter, effective_task(project.charter)
-    decisions = decide(split.train, task, charter.preparation)
+    decisions = decide(split.train, task, charter.preparation, never_inputs(charter))
     clauses = {"task": task.model_dump(mode="json"), "preparation": charter.preparation.model_dump(mode="json")}
     key = digest({"dataset": order.dataset, "quarantined": sorted(rows.windows), **clauses})
     body = {"dataset": order.dataset, "rows": split.train.height, "columns": told(decisions)}

@@ -41,16 +41,20 @@ FITTING: Mapping[sections.Kind, Mapping[str, tuple[Any, ...]]] = MappingProxyTyp
     }
 )
 """What can be asked for a column of each kind; not to do something can always be asked for."""
+NO_CLAUSES: Mapping[str, str] = MappingProxyType({})
 _NOTHING = sections.ColumnChoice()
 
 
-def decide(frame: pl.DataFrame, task: sections.Task, section: sections.Preparation) -> tuple[Decision, ...]:
+def decide(
+    frame: pl.DataFrame, task: sections.Task, section: sections.Preparation, clauses: Mapping[str, str] = NO_CLAUSES
+) -> tuple[Decision, ...]:
     """One decision per column of the frame but the target, in the frame's order.
 
     Args:
         frame: training rows only: a decision taken from rows that judge would be a leak.
         task: names the target and the columns left out.
         section: what the charter overrides.
+        clauses: for columns left out, the clause that says so; ``task.leave_out`` where none is told.
 
     Raises:
         DataError: HS203, the charter decides about a column that is not there.
@@ -60,12 +64,13 @@ def decide(frame: pl.DataFrame, task: sections.Task, section: sections.Preparati
     _refuse_unknown(frame, section)
     names = [name for name in frame.columns if name != task.target]
     free = [name for name in names if name not in section.types and section.columns.get(name, _NOTHING).drop is None]
-    same_as = twins(frame, [name for name in free if not _named_out(name, task)])
+    same_as = twins(frame, [name for name in free if not _named_out(name, task, clauses)])
     many_classes = task.type == "multiclass" and frame[task.target].n_unique() > MOST_CLASSES
     decisions = []
     for name in names:
         choice = section.columns.get(name, _NOTHING)
-        found = _dropped(frame[name], task, choice, same_as.get(name, "")) or _kept(frame[name], section, many_classes=many_classes)
+        named_out = _named_out(name, task, clauses)
+        found = _dropped(frame[name], named_out, choice, same_as.get(name, "")) or _kept(frame[name], section, many_classes=many_classes)
         decisions.append(_overridden(found, choice, frame[name]))
     if all(decision.drop for decision in decisions):
         listed = "; ".join(f"{each.column}: {each.reason}" for each in decisions if not each.column.startswith("_"))
@@ -91,22 +96,22 @@ def _refuse_unknown(frame: pl.DataFrame, section: sections.Preparation) -> None:
                 )
 
 
-def _named_out(name: str, task: sections.Task) -> str:
+def _named_out(name: str, task: sections.Task, clauses: Mapping[str, str]) -> str:
     if name in task.leave_out:
-        return "named in task.leave_out"
+        return f"named in {clauses.get(name, 'task.leave_out')}"
     return "where the row came from" if name.startswith("_") else ""
 
 
-def _dropped(series: pl.Series, task: sections.Task, choice: sections.ColumnChoice, twin: str) -> Decision | None:
+def _dropped(series: pl.Series, named_out: str, choice: sections.ColumnChoice, twin: str) -> Decision | None:
     """The decision to leave the column out, if so."""
     name = series.name
-    named_out, silent = _named_out(name, task), without_information(series)
+    silent = without_information(series)
     if choice.drop:
         return Decision(name, None, drop=True, reason="dropped by the charter", by="charter")
     if named_out:
         if choice.drop is False:
             raise _contradiction(name, "drop", f"got false for a column that is {named_out}", "take it out of one of the two")
-        return Decision(name, None, drop=True, reason=named_out, by="charter" if name in task.leave_out else "analysis")
+        return Decision(name, None, drop=True, reason=named_out, by="charter" if named_out.startswith("named in ") else "analysis")
     if silent is not None and choice.drop is None:
         return Decision(name, None, drop=True, reason=silent.reason, number=silent.number)
     if silent is not None and silent.number == 0:
