@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from homeostat.errors import DataError, RequestError
 from homeostat.graph.decode import RowDecoder, decode_columns, decode_frame, decode_rows
 from homeostat.graph.fields import parse_timestamp
-from homeostat.graph.plan import Input
+from homeostat.graph.plan import Input, block_columns
 
 NAN = math.nan
 NUMBER, CITY, OPEN, WHEN = (
@@ -272,3 +272,21 @@ def test_decoding_rows_loads_no_data_frame_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_block_columns_say_where_each_input_is_decoded_to() -> None:
+    inputs = (
+        Input("t", "text", ("x", "y")),
+        Input("a", "number"),
+        Input("c", "category", ("u",)),
+        Input("w", "text", ("z",)),
+        Input("b", "boolean"),
+    )
+    frame = pl.DataFrame({"t": ["x y y", None], "a": [1.5, 2.0], "c": ["u", "v"], "w": ["z", ""], "b": [True, None]})
+    decoded = decode_frame(inputs, frame)
+    found = {name: getattr(decoded, block)[:, columns].tolist() for name, (block, columns) in block_columns(inputs).items()}
+    assert found["a"] == [[1.5], [2.0]]
+    assert found["c"] == [[1], [2]]
+    assert found["w"] == [[1.0], [0.0]]
+    assert found["t"][0] == [1.0, 2.0]
+    assert [found["b"][0], len(found["b"][1])] == [[1.0], 1]

@@ -26,7 +26,7 @@ def frame_of(days: list[int], **more: list[object]) -> pl.DataFrame:
 @given(
     seed=st.integers(0, 2**32),
     spread=st.integers(50, 500),
-    holdout=st.one_of(st.floats(0.1, 0.4), st.integers(5, 20).map(lambda n: n * DAY)),
+    holdout=st.one_of(st.floats(0.1, 0.4), st.integers(7, 20).map(lambda n: n * DAY)),
     validation=st.one_of(st.floats(0.1, 0.4), st.integers(5, 15).map(lambda n: n * DAY)),
 )
 def test_parts_are_disjoint_complete_ordered_and_share_no_timestamp(

@@ -66,6 +66,17 @@ def widths(inputs: Sequence[Input]) -> dict[str, int]:
     return {"numbers": len(number_inputs(inputs)), "codes": len(category_inputs(inputs)), "terms": terms}
 
 
+def block_columns(inputs: Sequence[Input]) -> dict[str, tuple[str, slice]]:
+    """For each input, in their order, the decoder's block that holds it and its columns there."""
+    at = dict.fromkeys(("numbers", "codes", "terms"), 0)
+    found = {}
+    for each in inputs:
+        block, width = {"category": ("codes", 1), "text": ("terms", len(each.vocabulary))}.get(each.kind, ("numbers", 1))
+        found[each.name] = (block, slice(at[block], at[block] + width))
+        at[block] += width
+    return found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
     """Columns of the ``numbers`` input, in the given order: width = len(columns)."""
