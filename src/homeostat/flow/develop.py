@@ -105,7 +105,7 @@ def _searched(
     from homeostat.flow.amounts import amounts
     from homeostat.flow.preparing import stages_of
     from homeostat.infra.engine import threads
-    from homeostat.learning.search import search
+    from homeostat.learning.search import calibrated, search
     from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
@@ -124,6 +124,7 @@ def _searched(
         memo=memo,
     )
     y = encode_target(split.validation[task.target], classes_of(split.train[task.target], task))
+    found = calibrated(found, y, learning, metric(charter.success.metric))
     return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
 
 

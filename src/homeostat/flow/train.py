@@ -178,6 +178,7 @@ def _about(found: Candidate, rows: TrainingRows, split: Split) -> dict[str, obje
         "threshold": found.plan.threshold,
         "classes": list(found.plan.classes),
         "validation_value": found.value,
+        "calibration": found.calibration,
         "rows": {"train": split.train.height, "validation": split.validation.height, "holdout": split.holdout.height},
         "left_out": {
             "unlabelled": rows.unlabelled,

@@ -21,9 +21,11 @@ from homeostat.graph.plan import (
     Floats,
     Impute,
     Indicator,
+    Interpolate,
     Ints,
     Linear,
     Link,
+    Log,
     Lookup,
     Node,
     Numbers,
@@ -222,6 +224,25 @@ def moved_prior(scores: Floats, factors: Floats) -> Floats:
     """What ``Prior`` means, for whoever has probabilities (n, k) outside of a plan."""
     weighed = scores * factors
     return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+
+@_meaning.register
+def _log(node: Log, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    return np.log(np.where(x < node.floor, node.floor, x))
+
+
+@_meaning.register
+def _interpolate(node: Interpolate, blocks: _Blocks) -> Floats:
+    return interpolated(blocks[node.source], node.x, node.y)
+
+
+def interpolated(values: Floats, x: Floats, y: Floats) -> Floats:
+    """What ``Interpolate`` means, for whoever fits it: values of any shape."""
+    inside = np.where(values < x[0], x[0], np.where(values > x[-1], x[-1], values))
+    slopes = np.append(np.diff(y) / np.diff(x), 0.0)
+    at = np.searchsorted(x[1:], inside, side="right")  # NaN is behind the last point, and stays NaN by what follows
+    return np.asarray(y[at] + slopes[at] * (inside - x[at]))
 
 
 @_meaning.register

@@ -17,8 +17,10 @@ from homeostat.graph.plan import (
     DatePart,
     Impute,
     Indicator,
+    Interpolate,
     Linear,
     Link,
+    Log,
     Lookup,
     Numbers,
     Pick,
@@ -30,6 +32,7 @@ from homeostat.graph.plan import (
     Trees,
 )
 
+_INT64 = 7  # TensorProto.INT64
 _DOUBLE, _SUM, _NONE, _LESS_OR_EQUAL = 11, 1, 0, 0  # TensorProto.DOUBLE; TreeEnsemble: aggregate_function, post_transform, BRANCH_LEQ
 
 
@@ -191,6 +194,25 @@ def _link(node: Link, graph: Writer) -> Tensor:
         p = graph.op("Where", graph.op("GreaterOrEqual", x, graph.number(0.0)), one, small) / (one + small)
         return graph.op("Concat", one - p, p, axis=1)
     return x
+
+
+@write.register
+def _log(node: Log, graph: Writer) -> Tensor:
+    x, floor = graph[node.source], graph.number(node.floor)
+    return graph.op("Log", graph.op("Where", graph.op("Less", x, floor), floor, x))
+
+
+@write.register
+def _interpolate(node: Interpolate, graph: Writer) -> Tensor:
+    x, points, y = graph[node.source], double(node.x), double(node.y)
+    first, last = graph.number(points[0]), graph.number(points[-1])
+    above = graph.op("Where", graph.op("Greater", x, last), last, x)
+    inside = graph.op("Where", graph.op("Less", x, first), first, above)
+    passed = graph.op("GreaterOrEqual", graph.op("Unsqueeze", inside, graph.index(-1)), graph.array(points[1:], "points"))
+    at = graph.op("ReduceSum", graph.op("Cast", passed, to=_INT64), graph.index(-1), keepdims=0)
+    slopes = np.append(np.diff(y) / np.diff(points), 0.0)
+    here, start, slope = (graph.op("Gather", graph.array(values, name), at) for values, name in ((points, "x"), (y, "y"), (slopes, "slopes")))
+    return start + slope * (inside - here)
 
 
 @write.register

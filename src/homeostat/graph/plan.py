@@ -274,9 +274,31 @@ class Prior:
     factors: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Log:
+    """The natural logarithm of each number, of ``floor`` where the number is less; NaN stays NaN."""
+
+    out: str
+    source: str
+    floor: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interpolate:
+    """Each number by a line through known points: straight between two of them, flat beyond the ends. NaN stays NaN.
+
+    ``x`` (m,) rises strictly, ``y`` (m,) holds the values there; m is at least 1.
+    """
+
+    out: str
+    source: str
+    x: Floats
+    y: Floats
+
+
 Node = (
     Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Single | Concat  # what prepares
-    | Linear | Trees | Constant | Link | Prior  # what predicts
+    | Linear | Trees | Constant | Link | Prior | Log | Interpolate  # what predicts
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ on train and validation together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from homeostat.core.targets import classes_of
 from homeostat.errors import LearningError
 from homeostat.graph.merge import averaged
 from homeostat.graph.plan import Floats, Plan
+from homeostat.learning.calibration import best_calibrator
 from homeostat.learning.ensemble import ensemble
 from homeostat.learning.learner import Goal, Params
 from homeostat.learning.proposals import Asked, Proposer, first_round
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from homeostat.core.records import Split, Trial
     from homeostat.stats.metrics import Metric
 
-__all__ = ["Candidate", "Memo", "Stages", "Together", "search"]
+__all__ = ["Candidate", "Memo", "Stages", "Together", "calibrated", "search"]
 
 Progress = Callable[[str, float | None], None]
 _T = TypeVar("_T")
@@ -73,6 +74,7 @@ class Candidate:
         oracle: frame to scores (n, k) by the library's own predict behind the preparation.
         members: by objective, what this one is the weighted sum of; empty for a single model.
         single: whether a library computes in float32 inside.
+        calibration: how its probabilities were set right; empty: not at all.
     """
 
     plan: Plan
@@ -85,6 +87,7 @@ class Candidate:
     oracle: Callable[[pl.DataFrame], Floats]
     members: Mapping[str, Candidate] = field(default_factory=dict)
     single: bool = False
+    calibration: str = ""
 
 
 def search(  # noqa: PLR0913 - what a search is given beside its rows and section is said by keyword
@@ -152,6 +155,23 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
 def _judged(bench: Bench, trial: _Good) -> Floats:
     """Scores (n, k) of the validation rows by a model that learned from the train rows alone."""
     return bench.fit(bench.split.train, trial.choice).predict(bench.split.validation) if bench.split.folds else trial.scores
+
+
+def calibrated(found: Candidate, y: Floats, section: sections.Learning, metric: Metric) -> Candidate:
+    """The candidate with its probabilities set right on the validation rows, as the section asks; ``y`` (n,) is what came on these."""
+    if not found.plan.classes:
+        return found
+    calibrator = best_calibrator(found.judged, y, section.calibration, metric, section.seed)
+    if calibrator is None:
+        return found
+    plan, oracle = found.plan, found.oracle
+    return replace(
+        found,
+        plan=replace(plan, nodes=(*plan.nodes, *calibrator.nodes(plan.out))),
+        oracle=lambda frame: calibrator.apply(oracle(frame)),
+        judged=calibrator.apply(found.judged),
+        calibration=calibrator.method,
+    )
 
 
 def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:

@@ -28,6 +28,9 @@ class Learning(Section):
     budget: Budget = Budget()
     at_once: int = Field(default=2, ge=1, le=64, description="trials that run at the same time; a part of what the search comes to")
     ensemble: bool = Field(default=True, description="whether several trials may be averaged into one model, where that pays")
+    calibration: Literal["auto", "none", "platt", "isotonic", "temperature"] = Field(
+        default="auto", description="how probabilities are set right on the validation rows; auto: the way that holds on others, if any does"
+    )
     seed: int = 0
     windows: tuple[Window, ...] = Field(
         default=(Window(),), min_length=1, description="training windows that compete on the validation rows"
