@@ -89,7 +89,7 @@ def _searched(
     start: Mapping[str, Any] | None,
     say: Say | None,
 ) -> Candidate:
-    from homeostat.core.targets import classes_of, encode_target
+    from homeostat.core.targets import encode_target
     from homeostat.flow.amounts import amounts
     from homeostat.flow.preparing import stages_of
     from homeostat.learning.search import search
@@ -107,7 +107,7 @@ def _searched(
         start=start,
         progress=say,
     )
-    y = encode_target(split.validation[task.target], classes_of(split.train[task.target], task))
+    y = encode_target(split.validation[task.target], found.plan.classes)
     return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
 
 
