@@ -64,7 +64,7 @@ def shuffles(project: Project, frame: pl.DataFrame) -> dict[str, object]:
 def verdict(project: Project) -> dict[str, object]:
     """The verdict on the example as it is."""
     started = time.perf_counter()
-    told = assess_frame(project, source_rows(project))
+    told = assess_frame(project, source_rows(project)[0])
     return {
         "verdict": told.verdict,
         "reasons": [{"weight": one.weight, "code": one.code, "number": one.number} for one in told.reasons],
@@ -158,7 +158,7 @@ def main() -> None:
         for name in EXAMPLES:
             place = Path(shutil.copytree(ROOT / "examples" / name, Path(folder) / name))
             with open_project(place) as project:
-                frame = source_rows(project).drop("_source", "_line", strict=False)
+                frame = source_rows(project)[0].drop("_source", "_line", strict=False)
                 found[name] = {"as it is": verdict(project), "probes": probes(project, frame), "shuffled": shuffles(project, frame)}
     figures = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

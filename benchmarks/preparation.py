@@ -28,7 +28,7 @@ from homeostat.learning.search import Stages, search
 from homeostat.preparation.balance import balancer
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit
-from homeostat.preparation.sample import reservoir, sample
+from homeostat.preparation.sample import sample
 from homeostat.preparation.split import split
 from homeostat.stats.metrics import metric
 
@@ -66,7 +66,7 @@ def score(frame: pl.DataFrame, task: sections.Task, clauses: dict[str, Any], nam
 
 def drawn(rows: pl.DataFrame, task: sections.Task, section: sections.Preparation) -> pl.DataFrame:
     """The charter's sample of training rows, else all."""
-    taken = sample(rows[task.target], task, section.sample, 0)
+    taken = sample(rows, task, section.sample, 0)
     return rows if taken is None else rows[taken]
 
 
@@ -125,13 +125,13 @@ def speed() -> dict[str, float]:
     words = [f"word{k}" for k in range(300)]
     texts = pl.DataFrame({"said": [" ".join(words[(row * 7 + k * k) % 300] for k in range(15)) for row in range(100_000)]})
     said = Input("said", "text", tuple(words[:200]))
-    batches = [frame[at : at + 65_536] for at in range(0, ROWS, 65_536)]
+    some = sections.Sampling(rows=100_000, kind="stratified")
     return {
         "decide_s": seconds(lambda: decide(frame, task, section)),
         "split_random_s": seconds(lambda: split(frame, task, by_content)),
         "fit_tree_s": seconds(lambda: fit(frame, task, section, "tree", ("0", "1"))),
         "fit_linear_s": seconds(lambda: fit(frame, task, section, "linear", ("0", "1"))),
-        "reservoir_100000_s": seconds(lambda: reservoir(batches, 100_000, 0)),
+        "sample_100000_stratified_s": seconds(lambda: sample(frame, task, some, 0)),
         "decode_100000_texts_of_15_words_s": seconds(lambda: decode_frame((said,), texts)),
     }
 

@@ -159,7 +159,7 @@ def test_check_sees_the_rows_joined_and_transformed(folder: Path) -> None:
     from homeostat.flow.feasible import source_rows
 
     with open_project(transformed(folder, ROWWISE)) as project:
-        rows = source_rows(project)
+        rows, _ = source_rows(project)
         assert sorted(rows["worth"].drop_nulls().to_list()) == [20.0, 50.0]
         assert not (folder / ".homeostat" / "ledger.sqlite").exists()
         assert isinstance(rows, pl.DataFrame)

@@ -60,7 +60,7 @@ def rows(noise: float = 1.0, **columns: object) -> pl.DataFrame:
 @contextmanager
 def example(name: str) -> Iterator[tuple[Project, pl.DataFrame]]:
     with open_project(EXAMPLES / name) as project:
-        yield project, source_rows(project)
+        yield project, source_rows(project)[0]
 
 
 @pytest.mark.slow

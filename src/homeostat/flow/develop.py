@@ -101,7 +101,7 @@ def _searched(
     decisions: Sequence[Decision],
     aids: tuple[Mapping[str, Any] | None, Say | None, Memo | None],
 ) -> Candidate:
-    from homeostat.core.targets import classes_of, encode_target
+    from homeostat.core.targets import encode_target
     from homeostat.flow.amounts import amounts
     from homeostat.flow.preparing import stages_of
     from homeostat.infra.engine import threads
@@ -123,7 +123,7 @@ def _searched(
         together=threads,
         memo=memo,
     )
-    y = encode_target(split.validation[task.target], classes_of(split.train[task.target], task))
+    y = encode_target(split.validation[task.target], found.plan.classes)
     found = calibrated(found, y, learning, metric(charter.success.metric))
     return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
 

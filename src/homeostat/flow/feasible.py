@@ -21,16 +21,11 @@ def check(project: Project, progress: Progress | None = None) -> Feasibility:
     Raises:
         CharterError, DataError, LearningError: the charter or the data will not do as they are.
     """
-    rows, left_out = sourced(project, progress)
+    rows, left_out = source_rows(project, progress)
     return assess_frame(project, rows, progress, left_out)
 
 
-def source_rows(project: Project, progress: Progress | None = None) -> pl.DataFrame:
-    """The rows of ``sourced``."""
-    return sourced(project, progress)[0]
-
-
-def sourced(project: Project, progress: Progress | None = None) -> tuple[pl.DataFrame, LeftOut]:
+def source_rows(project: Project, progress: Progress | None = None) -> tuple[pl.DataFrame, LeftOut]:
     """The rows that models would learn from, as the sources have them now: what the contract lets through, joined and transformed.
 
     Also told is how many rows of the main table the contract does not let through, or cannot be read.

@@ -70,18 +70,18 @@ def _take_in(project: Project, intake: Intake, backfill: tuple[datetime, datetim
     from homeostat.infra.sources import Taken, open_source
 
     _fit_table(project, intake)
-    taken = _Taken()
+    taken, known = _Taken(), _known(project, intake)
     fresh: list[Part] = []
     try:
         source = open_source(
             intake.section,
             project.root,
             retries=project.charter.data.retries,
-            taken=Taken(list(_known(project, intake)), backfill),
+            taken=Taken(list(known), backfill),
             transform=stored_main(project) if intake.table == MAIN and not is_transformed(project) else stored_as(project),
         )
-        fresh, taken.there = _wanted(project, intake, source)
-        _tell_gone(project, intake, [name for name in _known(project, intake) if name not in taken.there and source.asked(name)], progress)
+        fresh, taken.there = _wanted(known, source)
+        _tell_gone(project, intake, {name for name in known if name not in taken.there and source.asked(name)}, progress)
     except (InputError, Unreachable) as error:
         taken.problems.append(error)
     for part in fresh:
@@ -119,17 +119,17 @@ def _known(project: Project, intake: Intake) -> dict[str, str]:
     return {path: str(fact.body["fingerprint"]) for path, fact in there.items() if fact.body["reading"] == intake.reading}
 
 
-def _wanted(project: Project, intake: Intake, source: Source) -> tuple[list[Part], set[str]]:
+def _wanted(known: Mapping[str, str], source: Source) -> tuple[list[Part], set[str]]:
     """The parts whose content is not in the table, and the names of all there are."""
     from homeostat.dataops.plan import plan_extraction
 
     there = {part.name: part for part in source.parts()}
     files = [SourceFile(part.name, part.fingerprint, part.bytes or 0, 0) for part in there.values()]
-    plan = plan_extraction(files, [SourceFile(path, mark, 0, 0) for path, mark in _known(project, intake).items()])
+    plan = plan_extraction(files, [SourceFile(path, mark, 0, 0) for path, mark in known.items()])
     return [there[file.path] for file in plan.files], set(there)
 
 
-def _tell_gone(project: Project, intake: Intake, names: list[str], progress: Progress | None) -> None:
+def _tell_gone(project: Project, intake: Intake, names: set[str], progress: Progress | None) -> None:
     """Parts that the source was asked for and does not have any more: their rows stay, and that is on record."""
     kept = {path: fact for path, fact in accepted(project, intake.table).items() if path in names and fact.body["source"] == intake.origin}
     if not kept:

@@ -46,9 +46,7 @@ def quarantined(project: Project) -> pl.DataFrame:
     if not table.exists():
         texts = dict.fromkeys(("_table", "_source"), pl.String)
         return pl.DataFrame(schema={**texts, "_line": pl.Int64, "_rules": pl.List(pl.String), "_final": pl.Boolean})
-    rows = table.read()
-    # Rows of an older version do not say so.
-    return rows.with_columns(pl.col("_final").fill_null(value=False) if "_final" in rows.columns else pl.lit(value=False).alias("_final"))
+    return table.read()
 
 
 def overview(project: Project) -> list[dict[str, Any]]:

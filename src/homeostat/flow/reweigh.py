@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
     from homeostat.flow.train import Order
-    from homeostat.graph.plan import Floats, Plan
+    from homeostat.graph.plan import Floats
     from homeostat.learning.search import Candidate
 
 
@@ -71,7 +70,9 @@ def _judged(project: Project, candidate: Fact) -> Floats:
 
 def _reweighted(project: Project, trained: Fact, split: Split) -> Candidate:
     from homeostat.core.targets import encode_target
+    from homeostat.graph.decode import decode_frame
     from homeostat.graph.encode import load_plan
+    from homeostat.graph.interpret import run
     from homeostat.graph.merge import reweighted
     from homeostat.learning.search import Candidate
     from homeostat.stats.metrics import metric
@@ -82,18 +83,9 @@ def _reweighted(project: Project, trained: Fact, split: Split) -> Candidate:
     judged = _judged(project, trained) @ np.array(weights)[:, None]
     y = encode_target(split.validation[charter.task.target], ())
     value = metric(charter.success.metric).score(y, judged)
-    return Candidate(plan, str(body["learner"]), str(body["window"]), dict(body["params"]), value, judged, (), _Interpreted(plan))
 
+    def said(frame: pl.DataFrame) -> Floats:
+        """The plan's own meaning as the oracle: what its members say was proved against their libraries when they were trained."""
+        return run(plan, *decode_frame(plan.inputs, frame))
 
-@dataclass(frozen=True, slots=True)
-class _Interpreted:
-    """The plan's own meaning as the oracle: what its members say was proved against their libraries when they were trained."""
-
-    plan: Plan
-
-    def __call__(self, frame: pl.DataFrame) -> Floats:
-        """Scores (n, 1) of a frame."""
-        from homeostat.graph.decode import decode_frame
-        from homeostat.graph.interpret import run
-
-        return run(self.plan, *decode_frame(self.plan.inputs, frame))
+    return Candidate(plan, str(body["learner"]), str(body["window"]), dict(body["params"]), value, judged, (), said)

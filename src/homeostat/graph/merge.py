@@ -88,8 +88,7 @@ def joined_inputs(every: Sequence[Sequence[Input]]) -> tuple[Input, ...]:
         known = found.setdefault(each.name, each)
         if known.kind != each.kind:
             raise ValueError(f"{each.name} is read as {known.kind} and as {each.kind}")
-        new = tuple(word for word in each.vocabulary if word not in set(known.vocabulary))
-        found[each.name] = replace(known, vocabulary=(*known.vocabulary, *new))
+        found[each.name] = replace(known, vocabulary=tuple(dict.fromkeys((*known.vocabulary, *each.vocabulary))))
     return tuple(found.values())
 
 

@@ -211,7 +211,8 @@ def _interpolate(node: Interpolate, graph: Writer) -> Tensor:
     passed = graph.op("GreaterOrEqual", graph.op("Unsqueeze", inside, graph.index(-1)), graph.array(points[1:], "points"))
     at = graph.op("ReduceSum", graph.op("Cast", passed, to=_INT64), graph.index(-1), keepdims=0)
     slopes = np.append(np.diff(y) / np.diff(points), 0.0)
-    here, start, slope = (graph.op("Gather", graph.array(values, name), at) for values, name in ((points, "x"), (y, "y"), (slopes, "slopes")))
+    tables = {"x": points, "y": y, "slopes": slopes}
+    here, start, slope = (graph.op("Gather", graph.array(values, name), at) for name, values in tables.items())
     return start + slope * (inside - here)
 
 

@@ -71,12 +71,19 @@ def best_calibrator(scores: Floats, y: Floats, asked: Asked, measured: Metric, s
         return None
     if asked != "auto":
         return calibrate(scores, y, asked)
-    methods: list[Method] = ["temperature"] if scores.shape[1] > 2 else ["platt", *(["isotonic"] if len(y) >= ISOTONIC_FROM else [])]
+    methods = _methods(scores.shape[1], len(y))
     draw = np.random.default_rng(seed)
     orders = [draw.permutation(len(y)) for _ in range(HALVES)]
     found = {method: np.mean([_gains(scores, y, method, measured, order) for order in orders], axis=0) for method in methods}
     paying = {method: gain for method, (gain, judged) in found.items() if gain > LEAST_GAIN and judged > -MOST_LOSS}
     return calibrate(scores, y, max(paying, key=lambda method: paying[method])) if paying else None
+
+
+def _methods(classes: int, rows: int) -> tuple[Method, ...]:
+    """What can be fitted on so many rows of so many classes."""
+    if classes > 2:
+        return ("temperature",)
+    return ("platt", "isotonic") if rows >= ISOTONIC_FROM else ("platt",)
 
 
 def _gains(scores: Floats, y: Floats, method: Method, measured: Metric, order: Ints) -> tuple[float, float]:

@@ -29,7 +29,8 @@ class Learning(Section):
     at_once: int = Field(default=2, ge=1, le=64, description="trials that run at the same time; a part of what the search comes to")
     ensemble: bool = Field(default=True, description="whether several trials may be averaged into one model, where that pays")
     calibration: Literal["auto", "none", "platt", "isotonic", "temperature"] = Field(
-        default="auto", description="how probabilities are set right on the validation rows; auto: the way that holds on others, if any does"
+        default="auto",
+        description="how probabilities are set right on the validation rows; auto: by what helps on rows unseen",
     )
     seed: int = 0
     windows: tuple[Window, ...] = Field(

@@ -50,10 +50,11 @@ def verdict(rows: RowCounts, told: Sequence[Remark]) -> str:
         return "There is no row to look at."
     grave, notable = (sum(each.severity == severity for each in told) for severity in ("high", "medium"))
     if grave:
-        return f"{'One thing' if grave == 1 else f'{grave} things'} to settle before training, the first: {told[0].message}."
+        things = "One thing to settle before training" if grave == 1 else f"{grave} things to settle before training, the first"
+        return f"{things}: {told[0].message}."
     if notable:
-        things = "one thing" if notable == 1 else f"{notable} things"
-        return f"Nothing stands in the way of training; {things} to keep in mind, the first: {told[0].message}."
+        things = "one thing to keep in mind" if notable == 1 else f"{notable} things to keep in mind, the first"
+        return f"Nothing stands in the way of training; {things}: {told[0].message}."
     return "Nothing stands in the way of training."
 
 
