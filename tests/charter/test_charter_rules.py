@@ -101,6 +101,8 @@ BOTH = [STAY, BUY]
         (BINARY, {"labelling.rules": [{"name": "r", "when": "age > 3", "label": "yes"}, {"name": "s", "when": "age < 3", "label": "no"}]}),
         (REGRESSION, {"labelling.rules": [{"name": "r", "when": "age > 3", "label": 1.5}]}),
         (REGRESSION, {"preparation.pca": 3}),
+        (BINARY, {"learning.calibration": "isotonic"}),
+        (CLASSES, {"learning.calibration": "temperature"}),
     ],
 )
 def test_what_makes_sense_passes(base: dict[str, Any], changes: dict[str, Any]) -> None:
@@ -389,6 +391,8 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     ),
     (BINARY, {"preparation.holdout": "14d"}, "HS106", "preparation.holdout", "task.time is not set"),
     (REGRESSION, {"preparation.imbalance": "weights"}, "HS119", "preparation.imbalance", "no classes"),
+    (REGRESSION, {"learning.calibration": "temperature"}, "HS119", "learning.calibration", "which has no probabilities"),
+    (CLASSES, {"learning.calibration": "platt"}, "HS119", "learning.calibration", "it is for two classes"),
     (REGRESSION, {"preparation.pca": 3, "learning.learners": ["lightgbm"]}, "HS119", "preparation.pca", "no linear learner"),
     (REGRESSION, {"preparation.types": {"y": "number"}}, "HS119", "preparation.types.y", "is task.target"),
     (REGRESSION, {"preparation.columns": {"y": {"clip": True}}}, "HS119", "preparation.columns.y", "task.target"),

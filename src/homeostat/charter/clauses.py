@@ -38,13 +38,13 @@ def describe(loc: Loc) -> str:
 
 
 def meant(loc: Loc) -> str:
-    """The known clause nearest to an unknown one: by spelling in the same section, else of the same name elsewhere; or empty."""
+    """The known clause nearest to an unknown one: a slip of spelling in the same section, one of its name elsewhere, or what is like it."""
     section, name = section_at(loc[:-1]), str(loc[-1])
-    near = get_close_matches(name, section.model_fields, n=1, cutoff=0.6) if section else []
-    if near:
-        return clause((*loc[:-1], near[0]))
-    everywhere = [path for path in _paths() if path.rpartition(".")[2] == name]
-    return everywhere[0] if everywhere else ""
+    slip, alike = (get_close_matches(name, section.model_fields, n=1, cutoff=share) if section else [] for share in (0.8, 0.6))
+    elsewhere = [path for path in _paths() if path.rpartition(".")[2] == name]
+    if elsewhere and not slip:
+        return elsewhere[0]
+    return clause((*loc[:-1], alike[0])) if alike else ""
 
 
 def _paths(section: type[Section] = Charter, at: str = "") -> Iterator[str]:

@@ -45,6 +45,7 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (training_rules.spans_need_time, ("task", "preparation")),
     (training_rules.split_can_be_cut, ("task", "preparation")),
     (training_rules.resampling_has_classes, ("task", "preparation")),
+    (training_rules.calibration_fits_classes, ("task", "learning")),
     (training_rules.components_have_a_learner, ("preparation", "learning")),
     (training_rules.choices_can_be_done, ("task", "success", "preparation")),
     (training_rules.labels_are_classes, ("task", "value", "labelling")),

@@ -117,6 +117,16 @@ def resampling_has_classes(task: Task, preparation: Preparation) -> Found:
         yield Violation("HS119", ("preparation", "imbalance"), message, "drop it")
 
 
+def calibration_fits_classes(task: Task, learning: Learning) -> Found:
+    """Probabilities are set right where there are some, by a method that is made for so many classes."""
+    asked = learning.calibration
+    if asked in {"auto", "none"} or (task.type == "binary") or (task.type == "multiclass" and asked == "temperature"):
+        return
+    reason = "which has no probabilities" if task.type == "regression" else "and it is for two classes"
+    allowed = "auto or none" if task.type == "regression" else "auto, none or temperature"
+    yield Violation("HS119", ("learning", "calibration"), f"got {asked} for a {task.type} task, {reason}", f"use {allowed}")
+
+
 def components_have_a_learner(preparation: Preparation, learning: Learning) -> Found:
     """Principal components are for linear learners, so one is tried."""
     if preparation.pca is not None and "linear" not in learning.learners:

@@ -96,8 +96,8 @@ def features(charter: Charter) -> dict[str, list[float]]:
     return dict(zip(preparation.features, made.T.round(9).tolist(), strict=True))
 
 
-def found(charter: Charter) -> Candidate:
-    cut, ticks = split(ROWS, charter.task, charter.preparation), iter(range(10_000))
+def found(charter: Charter, rows: pl.DataFrame = ROWS) -> Candidate:
+    cut, ticks = split(rows, charter.task, charter.preparation), iter(range(10_000))
     measured = metric(charter.success.metric)
     return search(cut, charter.task, charter.learning, measured, stages_of(charter, cut), clock=lambda: float(next(ticks)))
 
@@ -110,6 +110,19 @@ def searched(charter: Charter) -> Any:
 def learned(charter: Charter) -> list[float]:
     """What the model found says of all rows."""
     return np.asarray(found(charter).oracle(ROWS)[:, -1]).round(9).tolist()
+
+
+def averaged(charter: Charter) -> Any:
+    """What wins where a line and trees each know a part of the truth."""
+    steps = (pl.col("code") % 7 < 3).cast(pl.Float64) * 2.0
+    return found(charter, ROWS.with_columns(y=pl.col("y") * 0.3 + pl.col("old") + steps)).learner
+
+
+def right(charter: Charter) -> list[float]:
+    """The probabilities of the model that a charter asks for."""
+    cut, task = split(ROWS, charter.task, charter.preparation), effective_task(charter)
+    model = develop(charter, charter.learning, cut, decide(cut.train, task, charter.preparation))
+    return np.asarray(model.oracle(ROWS)[:, -1]).round(9).tolist()
 
 
 def taken(charter: Charter) -> Any:
@@ -277,6 +290,11 @@ CASES = {
     "learning.learners": both(searched, {}, {"learning.learners": ["naive"]}),
     "learning.budget.seconds": both(searched, *({"learning.budget": {"seconds": seconds, "trials": 30}} for seconds in (500, 8))),
     "learning.budget.trials": both(searched, {}, {"learning.budget": {"seconds": None, "trials": 6}}),
+    "learning.at_once": both(searched, *({"learning.budget.trials": 12, "learning.at_once": size} for size in (1, 3))),
+    "learning.ensemble": both(
+        averaged, *({"learning.learners": ["linear", "extra_trees"], "learning.ensemble": may} for may in (True, False))
+    ),
+    "learning.calibration": both(right, *({"learning.calibration": method} for method in ("none", "platt")), COMES),
     "learning.seed": both(searched, {}, {"learning.seed": 1}),
     "learning.windows[].kind": both(taken, *({"learning.windows": [{"kind": kind, "length": "30d"}]} for kind in ("recent", "decay"))),
     "learning.windows[].length": both(taken, *({"learning.windows": [{"kind": "recent", "length": span}]} for span in ("30d", "50d"))),
