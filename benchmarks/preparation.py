@@ -24,7 +24,8 @@ from homeostat.core import sections
 from homeostat.core.targets import classes_of, encode_target
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.plan import Input
-from homeostat.learning.search import Stages, search
+from homeostat.learning.search import search
+from homeostat.learning.trials import Stages
 from homeostat.preparation.balance import balancer
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -17,10 +17,14 @@ from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import run
 from homeostat.graph.merge import averaged, joined_inputs, members_of, reweighted, weighted_sum
 from homeostat.graph.plan import Constant, Input, Linear, Link, Lookup, Numbers, Plan
-from homeostat.learning.search import Candidate, Stages, search
+from homeostat.learning.search import search
+from homeostat.learning.trials import Stages
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit
 from homeostat.stats.metrics import metric
+
+if TYPE_CHECKING:
+    from homeostat.learning.candidate import Candidate
 
 RunOnnx = Callable[..., dict[str, np.ndarray]]
 RNG = np.random.default_rng(8)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -20,8 +20,12 @@ from homeostat.graph.onnx import compile_plan
 from homeostat.graph.plan import Constant
 from homeostat.learning.learners import LEARNERS
 from homeostat.learning.proposals import clipped
-from homeostat.learning.search import Candidate, Stages, search
+from homeostat.learning.search import search
+from homeostat.learning.trials import Stages
 from homeostat.stats.metrics import better, metric
+
+if TYPE_CHECKING:
+    from homeostat.learning.candidate import Candidate
 
 DAY = timedelta(days=1)
 ALL = sections.Window()

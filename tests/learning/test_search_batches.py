@@ -18,8 +18,8 @@ from homeostat.graph.encode import dump_plan
 from homeostat.graph.interpret import run
 from homeostat.graph.onnx import compile_plan
 from homeostat.infra.engine import threads
-from homeostat.learning.search import Candidate, Stages, search
-from homeostat.learning.trials import Bench, Choice, Outcome
+from homeostat.learning.search import search
+from homeostat.learning.trials import Bench, Choice, Outcome, Stages
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit
 from homeostat.preparation.split import split
@@ -28,6 +28,7 @@ from homeostat.stats.metrics import metric
 
 if TYPE_CHECKING:
     from homeostat.core.records import Split
+    from homeostat.learning.candidate import Candidate
 
 SECTION = sections.Preparation(split=sections.SplitPlan(kind="random"))
 LEARNERS = ("naive", "linear", "lightgbm", "extra_trees")

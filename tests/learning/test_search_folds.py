@@ -17,8 +17,8 @@ from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import run
 from homeostat.graph.onnx import compile_plan
 from homeostat.graph.plan import Preparation, Prior
-from homeostat.learning.search import Candidate, Stages, search
-from homeostat.learning.trials import agreed
+from homeostat.learning.search import search
+from homeostat.learning.trials import Stages, agreed
 from homeostat.preparation.balance import balancer
 from homeostat.preparation.fit import fit
 from homeostat.preparation.split import split
@@ -26,6 +26,7 @@ from homeostat.preparation.window import select
 from homeostat.stats.metrics import metric
 
 if TYPE_CHECKING:
+    from homeostat.learning.candidate import Candidate
     from homeostat.learning.learner import Flavour
 
 ONE_TRY = sections.Budget(seconds=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,8 @@ from homeostat.core import sections
 from homeostat.core.targets import classes_of
 from homeostat.errors import RequestError
 from homeostat.graph.decode import decode_frame
-from homeostat.learning.search import Candidate, Stages, search
+from homeostat.learning.search import search
+from homeostat.learning.trials import Stages
 from homeostat.monitoring.profile import Profile, merge, profile, reference_profile
 from homeostat.preparation.fit import fit
 from homeostat.preparation.split import split
@@ -24,6 +25,9 @@ from homeostat.serving.bundle import Bundle, build, pack, unpack
 from homeostat.serving.parity import parity, stress_frame
 from homeostat.serving.predictor import Predictor
 from homeostat.stats.metrics import metric
+
+if TYPE_CHECKING:
+    from homeostat.learning.candidate import Candidate
 
 TASK = sections.Task(type="binary", target="spam", positive="yes")
 HAM = ["love this song so much", "who else is here in 2015?", "best video ever \u2764", "this brings back memories", "her voice is perfect"]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from homeostat.core.ports import Progress
     from homeostat.core.records import Decision, Split
     from homeostat.graph.plan import Floats
-    from homeostat.learning.search import Candidate, Memo
+    from homeostat.learning.candidate import Candidate
+    from homeostat.learning.search import Memo
     from homeostat.learning.search import Progress as Say
 
 
@@ -34,11 +35,14 @@ class Aids:
         start: ``{"learner": ..., "params": {...}}`` of the champion, and ``models`` with the same by objective.
         progress: told after each batch of trials.
         memo: remembers the trials of an objective; of the only one under an empty name.
+        made: a candidate on record, ``{"learner": ..., "window": ..., "params": {...}}`` or ``models`` with the same by objective: it is
+            fitted again, and nothing is searched.
     """
 
     start: Mapping[str, Any] | None = None
     progress: Progress | None = None
     memo: Callable[[str], Memo] | None = None
+    made: Mapping[str, Any] | None = None
 
 
 NO_AIDS = Aids()
@@ -58,15 +62,16 @@ def develop(
     """
     if not charter.objectives:
         say = partial(_say, aids.progress) if aids.progress else None
-        return _searched(charter, learning, split, decisions, (aids.start, say, aids.memo("") if aids.memo else None))
+        return _one(charter, learning, split, decisions, (aids.start, say, aids.memo("") if aids.memo else None, aids.made))
     every = charter.objectives
     own = learning.model_copy(update={"budget": _share(learning.budget, len(every))})
-    known = (aids.start or {}).get("models", {})
+    known, made = ((given or {}).get("models", {}) for given in (aids.start, aids.made))
     members = {}
     for at, each in enumerate(every):
         told = partial(_say_member, partial(_say, aids.progress), each.name, at, len(every)) if aids.progress else None
         memo = aids.memo(each.name) if aids.memo else None
-        members[each.name] = _searched(charter_of(charter, each), own, split, decisions, (known.get(each.name), told, memo))
+        helped = (known.get(each.name), told, memo, made.get(each.name))
+        members[each.name] = _one(charter_of(charter, each), own, split, decisions, helped)
     return _summed(charter, split, members)
 
 
@@ -94,37 +99,33 @@ def _share(budget: sections.Budget, members: int) -> sections.Budget:
     return budget.model_copy(update={"seconds": seconds, "trials": None if budget.trials is None else math.ceil(budget.trials / members)})
 
 
-def _searched(
+def _one(
     charter: Charter,
     learning: sections.Learning,
     split: Split,
     decisions: Sequence[Decision],
-    aids: tuple[Mapping[str, Any] | None, Say | None, Memo | None],
+    aids: tuple[Mapping[str, Any] | None, Say | None, Memo | None, Mapping[str, Any] | None],
 ) -> Candidate:
+    """One model with calibration and decision: searched, or fitted again as it is on record."""
     from homeostat.core.targets import encode_target
     from homeostat.flow.amounts import amounts
     from homeostat.flow.preparing import stages_of
     from homeostat.infra.engine import threads
-    from homeostat.learning.search import calibrated, search
+    from homeostat.learning.candidate import again, calibrated
+    from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
     from homeostat.stats.metrics import metric
 
-    task = effective_task(charter)
-    start, say, memo = aids
-    found = search(
-        split,
-        task,
-        learning,
-        metric(charter.success.metric),
-        stages_of(charter, split, decisions),
-        clock=time.monotonic,
-        start=start,
-        progress=say,
-        together=threads,
-        memo=memo,
-    )
+    task, measured, stages = effective_task(charter), metric(charter.success.metric), stages_of(charter, split, decisions)
+    start, say, memo, made = aids
+    if made is None:
+        found = search(
+            split, task, learning, measured, stages, clock=time.monotonic, start=start, progress=say, together=threads, memo=memo
+        )
+    else:
+        found = again(split, task, learning, measured, stages, made)
     y = encode_target(split.validation[task.target], found.plan.classes)
-    found = calibrated(found, y, learning, metric(charter.success.metric))
+    found = calibrated(found, y, learning, measured)
     return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))
 
 
@@ -132,7 +133,7 @@ def _summed(charter: Charter, split: Split, members: Mapping[str, Candidate]) ->
     """The members as one: a plan whose score is their weighted sum, judged by the success metric on the validation rows."""
     from homeostat.core.targets import encode_target
     from homeostat.graph.merge import weighted_sum
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.candidate import Candidate
     from homeostat.stats.metrics import metric
 
     weights = weights_of(charter)

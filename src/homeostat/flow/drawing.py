@@ -6,6 +6,7 @@ The index has of each row where it is from, its target and time, and what else t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,11 @@ import numpy as np
 from homeostat.core.records import PROVENANCE, Split
 from homeostat.flow.datasets import dataset_batches
 from homeostat.flow.preparing import training_window
-from homeostat.flow.training_rows import TrainingRows, split_all, usable
+from homeostat.flow.training_rows import NOW, TrainingRows, split_all, usable
 from homeostat.preparation.sample import DRAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -31,23 +32,27 @@ if TYPE_CHECKING:
 AT = "_at"
 
 
-def drawn(project: Project, dataset: Fact, learning: sections.Learning) -> tuple[TrainingRows, Split]:
+def drawn(
+    project: Project, dataset: Fact, learning: sections.Learning, windows: Sequence[str] | None = None, labels: int | None = NOW
+) -> tuple[TrainingRows, Split]:
     """The index of all rows, and their split with the rows that judge and the rows that are drawn; ``_draw`` is their place in the queue.
 
-    All that is drawn from this split is what would be drawn from the split of all rows.
+    All that is drawn from this split is what would be drawn from the split of all rows. ``windows`` and ``labels`` are those of
+    ``training_rows``.
     """
-    index = _index(project, dataset)
+    use = partial(usable, project, dataset, windows=windows, labels=labels)
+    index = _index(project, dataset, use)
     whole = split_all(project, index)
     kept = _kept(project.charter, learning, whole)
-    found = _read(project, dataset, kept)
+    found = _read(project, dataset, use, kept)
     return replace(index, undrawn=whole.development.height - kept.development.height), found
 
 
-def _index(project: Project, dataset: Fact) -> TrainingRows:
+def _index(project: Project, dataset: Fact, use: Callable[[pl.DataFrame], TrainingRows]) -> TrainingRows:
     """All rows that may be used, in the order of their sources, with the columns that say which of them are."""
     import polars as pl
 
-    parts = [_narrow(project, usable(project, dataset, batch)) for batch in dataset_batches(project, dataset)]
+    parts = [_narrow(project, use(batch)) for batch in dataset_batches(project, dataset)]
     frames = [pl.concat(frames).sort(PROVENANCE, nulls_last=True) for frames in ([p.frame for p in parts], [p.weak for p in parts])]
     unlabelled, quarantined = sum(part.unlabelled for part in parts), sum(part.quarantined for part in parts)
     return replace(parts[0], frame=frames[0], weak=frames[1], unlabelled=unlabelled, quarantined=quarantined)
@@ -112,7 +117,7 @@ def _moved(rows: NDArray[np.int64], keep: NDArray[np.bool_], place_of: NDArray[n
     return place_of[rows[keep[rows]]]
 
 
-def _read(project: Project, dataset: Fact, kept: Split) -> Split:
+def _read(project: Project, dataset: Fact, use: Callable[[pl.DataFrame], TrainingRows], kept: Split) -> Split:
     """The split with whole rows."""
     import polars as pl
 
@@ -123,7 +128,7 @@ def _read(project: Project, dataset: Fact, kept: Split) -> Split:
     for batch in dataset_batches(project, dataset):
         lines = pl.col(line).is_between(batch[line].min(), batch[line].max())
         near = wanted.filter(lines & pl.col(source).is_in(batch[source].unique().implode()))
-        rows = usable(project, dataset, batch)
+        rows = use(batch)
         frames += [frame.join(near, on=[source, line], how="inner") for frame in (rows.frame, rows.weak)]
     found = pl.concat(frames)
     frames.clear()

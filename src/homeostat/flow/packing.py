@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from homeostat.core.facts import Fact
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.candidate import Candidate
     from homeostat.serving.bundle import Bundle
     from homeostat.serving.parity import ParityReport
 
@@ -24,7 +24,7 @@ def pack_candidate(project: Project, found: Candidate, split: Split, run: Fact, 
     from homeostat.flow.footprint import measure_footprint
     from homeostat.serving.bundle import pack
 
-    bundle, parity = _bundle(project, found, split, run)
+    bundle, parity = bundle_of(project, found, split, run)
     packed = pack(bundle)
     return {
         "bundle": project.blobs.put(packed),
@@ -41,7 +41,8 @@ def pack_candidate(project: Project, found: Candidate, split: Split, run: Fact, 
     }
 
 
-def _bundle(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[Bundle, ParityReport]:
+def bundle_of(project: Project, found: Candidate, split: Split, run: Fact) -> tuple[Bundle, ParityReport]:
+    """The bundle of a run's winner and its parity with the library: the same model, rows and run give the same bytes."""
     import polars as pl
 
     from homeostat.serving.bundle import build

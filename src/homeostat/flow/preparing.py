@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from homeostat.core import sections
     from homeostat.core.records import Decision, Split
     from homeostat.graph.plan import Floats
-    from homeostat.learning.search import Stages
+    from homeostat.learning.trials import Stages
 
 
 def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | None = None) -> Stages:
@@ -31,7 +31,7 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
     """
     from homeostat.charter.effective import effective_task
     from homeostat.core.targets import classes_of
-    from homeostat.learning.search import Stages
+    from homeostat.learning.trials import Stages
     from homeostat.preparation.balance import balancer
     from homeostat.preparation.decide import decide
     from homeostat.preparation.fit import fit

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.charter.schema import Charter
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.candidate import Candidate
     from homeostat.stats.kernels import Floats
     from homeostat.stats.metrics import Metric
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from homeostat.flow.project import Project
     from homeostat.flow.train import Order
     from homeostat.graph.plan import Floats
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.candidate import Candidate
 
 
 def trained_alike(project: Project, order: str) -> Fact | None:
@@ -74,7 +74,7 @@ def _reweighted(project: Project, trained: Fact, split: Split) -> Candidate:
     from homeostat.graph.encode import load_plan
     from homeostat.graph.interpret import run
     from homeostat.graph.merge import reweighted
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.candidate import Candidate
     from homeostat.stats.metrics import metric
 
     charter, body = project.charter, trained.body

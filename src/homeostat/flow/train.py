@@ -17,19 +17,19 @@ from homeostat.flow.drawing import drawn
 from homeostat.flow.labelling import labels_version
 from homeostat.flow.packing import pack_candidate
 from homeostat.flow.reweigh import reweigh, trained_alike
-from homeostat.flow.training_rows import TrainingRows, split_all, split_rows, training_rows
+from homeostat.flow.training_rows import NOW, TrainingRows, split_all, split_rows, training_rows
 from homeostat.flow.trials import LedgerMemo
 from homeostat.preparation.labelling import LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from homeostat.core import sections
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.core.records import Decision, Split
     from homeostat.flow.project import Project
-    from homeostat.learning.search import Candidate
+    from homeostat.learning.candidate import Candidate
 
 LEARNED = {"name", "target", "type", "positive", "metric"}  # of an objective; its weight and limits train nothing
 
@@ -88,7 +88,7 @@ def train(project: Project, order: Order, progress: Progress | None = None) -> F
     trained = trained_alike(project, key) if weights else None
     dataset = project.require(order.dataset)
     if trained is None:
-        rows, split = drawn(project, dataset, order.learning) if project.charter.preparation.sample else _whole(project, dataset)
+        rows, split = rows_and_split(project, dataset, order.learning)
         return _train(project, order, (key, named), rows, split, progress)
     rows = training_rows(project, dataset, trained.body["left_out"]["windows"], trained.body["labels"])
     return reweigh(project, order, trained, split_rows(project, rows.frame), named)
@@ -118,8 +118,13 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     return project.ledger.record(made)
 
 
-def _whole(project: Project, dataset: Fact) -> tuple[TrainingRows, Split]:
-    rows = training_rows(project, dataset)
+def rows_and_split(
+    project: Project, dataset: Fact, learning: sections.Learning, windows: Sequence[str] | None = None, labels: int | None = NOW
+) -> tuple[TrainingRows, Split]:
+    """What a training uses of a dataset version: all its rows, or with ``preparation.sample`` those that are drawn or judge."""
+    if project.charter.preparation.sample:
+        return drawn(project, dataset, learning, windows, labels)
+    rows = training_rows(project, dataset, windows, labels)
     return rows, split_all(project, rows)
 
 

@@ -8,30 +8,23 @@ on train and validation together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import numpy as np
-
 from homeostat.core.targets import classes_of
 from homeostat.errors import LearningError
-from homeostat.graph.merge import averaged
-from homeostat.graph.plan import Floats, Plan
-from homeostat.learning.calibration import best_calibrator
+from homeostat.learning.candidate import Candidate, Good, alone
+from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import ensemble
-from homeostat.learning.learner import Goal, Params
+from homeostat.learning.learner import Goal
 from homeostat.learning.proposals import Asked, Proposer, first_round
-from homeostat.learning.trials import Bench, Choice, Model, Outcome, Stages
+from homeostat.learning.trials import Bench, Choice, Outcome, Stages
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from homeostat.core import sections
     from homeostat.core.records import Split, Trial
     from homeostat.stats.metrics import Metric
-
-__all__ = ["Candidate", "Memo", "Stages", "Together", "calibrated", "search"]
 
 Progress = Callable[[str, float | None], None]
 _T = TypeVar("_T")
@@ -57,37 +50,6 @@ class Memo(Protocol):
 def one_by_one(calls: Sequence[Callable[[], _T]]) -> list[_T]:
     """The calls in order, one after the other."""
     return [call() for call in calls]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """The winner as a whole plan.
-
-    Args:
-        plan: preparation and learner, fitted on train and validation together (on train alone when it was not refitted).
-        learner: its name in ``LEARNERS``.
-        window: label of its training window.
-        params: as in the winning trial.
-        value: the metric of the winning trial: fitted on train alone, scored on validation; with folds the mean.
-        judged: scores (n, k) of the validation rows by the winning params, fitted on train alone: what a decision is chosen by.
-        trials: all trials in the order they ran.
-        oracle: frame to scores (n, k) by the library's own predict behind the preparation.
-        members: by objective, what this one is the weighted sum of; empty for a single model.
-        single: whether a library computes in float32 inside.
-        calibration: how its probabilities were set right; empty: not at all.
-    """
-
-    plan: Plan
-    learner: str
-    window: str
-    params: Params
-    value: float
-    judged: Floats
-    trials: tuple[Trial, ...]
-    oracle: Callable[[pl.DataFrame], Floats]
-    members: Mapping[str, Candidate] = field(default_factory=dict)
-    single: bool = False
-    calibration: str = ""
 
 
 def search(  # noqa: PLR0913 - what a search is given beside its rows and section is said by keyword
@@ -142,36 +104,10 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     while proposer.has_space and (room := board.room):
         try_all(proposer, [proposer.propose() for _ in range(min(room, section.at_once))])
     best = board.winner()
-    picked = board.picked(bench, section.seed, in_order=task.time is not None) if refit and section.ensemble else {}
+    picked = board.picked(bench, section.seed, in_order=task.time is not None) if refit and section.ensemble else []
     if picked:
-        return _ensemble(bench, task, board, picked)
-    judged = _judged(bench, best)
-    model = bench.fit(split.development, best.choice) if refit else best.model or bench.fit(split.train, best.choice)
-    name, window, params = best.choice.learner, best.choice.window.label(), best.choice.params
-    plan = _plan(task, goal, model)
-    return Candidate(plan, name, window, params, best.value, judged, tuple(board.trials), model.predict, single=model.fitted.single)
-
-
-def _judged(bench: Bench, trial: _Good) -> Floats:
-    """Scores (n, k) of the validation rows by a model that learned from the train rows alone."""
-    return bench.fit(bench.split.train, trial.choice).predict(bench.split.validation) if bench.split.folds else trial.scores
-
-
-def calibrated(found: Candidate, y: Floats, section: sections.Learning, metric: Metric) -> Candidate:
-    """The candidate with its probabilities set right on the validation rows, as the section asks; ``y`` (n,) is what came on these."""
-    if not found.plan.classes:
-        return found
-    calibrator = best_calibrator(found.judged, y, section.calibration, metric, section.seed)
-    if calibrator is None:
-        return found
-    plan, oracle = found.plan, found.oracle
-    return replace(
-        found,
-        plan=replace(plan, nodes=(*plan.nodes, *calibrator.nodes(plan.out))),
-        oracle=lambda frame: calibrator.apply(oracle(frame)),
-        judged=calibrator.apply(found.judged),
-        calibration=calibrator.method,
-    )
+        return weighed(bench, task, picked, board.trials)
+    return alone(bench, task, best, board.trials, refit=refit)
 
 
 def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:
@@ -203,44 +139,6 @@ def _tried(bench: Bench, board: _Board, together: Together[Outcome], memo: Memo 
     board.report()
 
 
-def _ensemble(bench: Bench, task: sections.Task, board: _Board, picked: Mapping[int, float]) -> Candidate:
-    """The members fitted again on all rows, as one plan; their weights are those that were chosen on rows they had not learned from."""
-    split, goal = bench.split, bench.goal
-    members = [(board.kept[number], weight) for number, weight in picked.items()]
-    weights = {f"{at} {each.choice.learner}": weight for at, (each, weight) in enumerate(members, start=1)}
-    models = {name: bench.fit(split.development, each.choice) for name, (each, _) in zip(weights, members, strict=True)}
-
-    def mean(scores: Sequence[Floats]) -> Floats:
-        return np.asarray(sum(weight * each for weight, each in zip(weights.values(), scores, strict=True)))
-
-    scored = mean([each.scores for each, _ in members])
-    told = [
-        {"learner": each.choice.learner, "window": each.choice.window.label(), "params": dict(each.choice.params), "weight": weight}
-        for each, weight in members
-    ]
-    return Candidate(
-        plan=averaged({name: _plan(task, goal, model) for name, model in models.items()}, weights),
-        learner="ensemble of " + ", ".join(dict.fromkeys(each.choice.learner for each, _ in members)),
-        window=" + ".join(dict.fromkeys(each.choice.window.label() for each, _ in members)),
-        params={"members": told},
-        value=goal.metric.score(bench.judged(), scored),
-        judged=mean([_judged(bench, each) for each, _ in members]),
-        trials=tuple(board.trials),
-        oracle=lambda frame: mean([model.predict(frame) for model in models.values()]),
-        single=any(model.fitted.single for model in models.values()),
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Good:
-    """A trial that may win or be a member: its choice with the params it found, its value and its scores of the judged rows."""
-
-    choice: Choice
-    value: float
-    scores: Floats
-    model: Model | None
-
-
 @dataclass(slots=True)
 class _Board:
     """The leaderboard so far and what is left of the budget; of models and scores those that may be of use are kept, by trial number."""
@@ -251,7 +149,7 @@ class _Board:
     started: float
     progress: Progress | None
     trials: list[Trial] = field(default_factory=list)
-    kept: dict[int, _Good] = field(default_factory=dict)
+    kept: dict[int, Good] = field(default_factory=dict)
     spent_before: float = 0.0
 
     @property
@@ -282,7 +180,7 @@ class _Board:
         self.trials.append(trial)
         if trial.value is None or outcome.scores is None:
             return
-        self.kept[trial.number] = _Good(
+        self.kept[trial.number] = Good(
             Choice(choice.learner, choice.window, dict(trial.params)), trial.value, outcome.scores, outcome.model
         )
         ranked = self._ranked()
@@ -295,7 +193,7 @@ class _Board:
         sign = -1.0 if self.metric.greater_is_better else 1.0
         return sorted(self.kept, key=lambda number: (sign * self.kept[number].value, number))
 
-    def winner(self) -> _Good:
+    def winner(self) -> Good:
         """The best trial.
 
         Raises:
@@ -311,11 +209,11 @@ class _Board:
             next_step="look at the reasons, or allow other learners, windows or more rows",
         )
 
-    def picked(self, bench: Bench, seed: int, *, in_order: bool) -> dict[int, float]:
+    def picked(self, bench: Bench, seed: int, *, in_order: bool) -> list[tuple[Good, float]]:
         """The members of an ensemble that pays, with their weights; none when the winner alone does as well."""
         numbers = self._ranked()
         weights = ensemble([self.kept[number].scores for number in numbers], bench.judged(), self.metric, seed, in_order=in_order)
-        return {} if weights is None else {number: float(w) for number, w in zip(numbers, weights, strict=True) if w > 0}
+        return [] if weights is None else [(self.kept[n], float(w)) for n, w in zip(numbers, weights, strict=True) if w > 0]
 
     def report(self) -> None:
         """Tell how far the search is."""
@@ -331,11 +229,3 @@ class _Board:
             best = self.winner()
             found = f"best {self.metric.name} {best.value:.5g} ({best.choice.learner}, {best.choice.window.label()})"
         self.progress(f"{len(self.trials)} trials, {found}", min(1.0, max(shares)) if shares else None)
-
-
-def _plan(task: sections.Task, goal: Goal, model: Model) -> Plan:
-    """Preparation and learner in one; a learner that reads no features needs no preparation, only the inputs."""
-    preparation, nodes = model.preparation, model.fitted.nodes
-    if any(getattr(node, "source", None) == preparation.out for node in nodes):
-        nodes = (*preparation.nodes, *nodes)
-    return Plan(task.type, task.target, preparation.inputs, nodes, goal.classes)

@@ -19,7 +19,7 @@ from homeostat.flow.baseline import lookback_s
 from homeostat.flow.develop import develop
 from homeostat.flow.preparing import stages_of, training_window
 from homeostat.flow.project import Project, open_project
-from homeostat.learning.search import Candidate, search
+from homeostat.learning.search import search
 from homeostat.preparation.decide import decide
 from homeostat.preparation.split import split
 from homeostat.stats.metrics import metric
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pytest
 
     from homeostat.charter.schema import Charter
+    from homeostat.learning.candidate import Candidate
 
 Outcomes = tuple[Any, Any]
 RNG = np.random.default_rng(4)

@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "label": "Label rows of the dataset: by rules, a review queue, a file.",
     "monitor": "Evaluate the windows that are due.",
     "operate": "Run the loop: watch, diagnose, repair.",
+    "reproduce": "Train a version again from its record and compare the graphs.",
     "trace": "Walk from a prediction back to its data, code and approver.",
     "history": "List what happened, newest first.",
     "show": "Show one fact and what it is connected to.",
