@@ -111,14 +111,19 @@ def f1_macro(y: Floats, scores: Floats) -> Weighted:
 
 def area_under_roc(y: Floats, scores: Floats) -> Weighted:
     """Chance that a positive row scores higher than another row, ties half; NaN with one class. Source: Hanley & McNeil 1982."""
-    order, ends = _tie_ends(scores[:, 1])
-    positive = (y == 1)[order].astype(np.float64)
+    said = scores[:, 1]
+    positive, other = (rows[np.argsort(said[rows], kind="stable")] for rows in (np.flatnonzero(y == 1), np.flatnonzero(y != 1)))
+    low, high = (np.searchsorted(said[other], said[positive], side=side) for side in ("left", "right"))
+    tied = not np.array_equal(low, high)
 
     def weighted(weights: Floats) -> Floats:
-        ordered = weights[:, order]
-        pos, neg = _cumulative(ordered * positive, ends), _cumulative(ordered * (1 - positive), ends)
-        area = np.einsum("bi,bi->b", np.diff(pos), neg[:, 1:] + neg[:, :-1]) / 2
-        return _share(area, pos[:, -1] * neg[:, -1])
+        below = np.zeros((len(weights), len(other) + 1))  # what the other rows weigh, up to each
+        np.cumsum(np.take(weights, other, axis=1), axis=1, out=below[:, 1:])
+        passed = np.take(below, low, axis=1)
+        if tied:
+            passed = (passed + np.take(below, high, axis=1)) / 2
+        ours = np.take(weights, positive, axis=1)
+        return _share(np.einsum("bi,bi->b", ours, passed), ours.sum(axis=1) * below[:, -1])
 
     return weighted
 
