@@ -98,7 +98,10 @@ def statistics_of(draw: st.DrawFn) -> Statistic:
     columns = {"rows": (), "correlation": ("n", "i")}.get(measure, (draw(st.sampled_from(["n", "i"])),))
     at = draw(st.floats(0.001, 1)) if measure == "quantile" else None
     value = "3" if measure == "value_percent" else None
-    return Statistic(draw(NAMES), measure, draw(limits_of()), columns, at, value, draw(SEVERITIES))
+    limits = draw(limits_of())
+    # No nulls at all is what the standard writes for a column that is required, and is read as that: a rule on rows.
+    assume(measure not in ("nulls", "null_percent") or limits != Limits(minimum=0, maximum=0))
+    return Statistic(draw(NAMES), measure, limits, columns, at, value, draw(SEVERITIES))
 
 
 @st.composite

@@ -115,8 +115,8 @@ def learned(charter: Charter) -> list[float]:
 
 def averaged(charter: Charter) -> Any:
     """What wins where a line and trees each know a part of the truth."""
-    steps = (pl.col("code") % 7 < 3).cast(pl.Float64) * 2.0
-    return found(charter, ROWS.with_columns(y=pl.col("y") * 0.3 + pl.col("old") + steps)).learner
+    steps = (pl.col("hr") == 1).cast(pl.Float64) * 1.5
+    return found(charter, ROWS.with_columns(y=pl.col("y") * 0.3 + pl.col("old") * 2.0 + steps)).learner
 
 
 def right(charter: Charter) -> list[float]:
@@ -291,7 +291,7 @@ CASES = {
     "learning.learners": both(searched, {}, {"learning.learners": ["naive"]}),
     "learning.budget.seconds": both(searched, *({"learning.budget": {"seconds": seconds, "trials": 30}} for seconds in (500, 8))),
     "learning.budget.trials": both(searched, {}, {"learning.budget": {"seconds": None, "trials": 6}}),
-    "learning.at_once": both(searched, *({"learning.budget.trials": 12, "learning.at_once": size} for size in (1, 3))),
+    "learning.at_once": both(searched, *({"learning.budget.trials": 24, "learning.at_once": size} for size in (1, 4))),
     "learning.ensemble": both(
         averaged, *({"learning.learners": ["linear", "extra_trees"], "learning.ensemble": may} for may in (True, False))
     ),
