@@ -50,20 +50,8 @@ from pathlib import Path
 from homeostat.flow.ingest import ingest
 from homeostat.flow.project import open_project
 from homeostat.infra import ledger, raw, table_files
-left = int(sys.argv[2])
-def deadly(owner, name):
-    real = getattr(owner, name)
-    def call(*arguments, **named):
-        global left
-        left -= 1
-        if left == 0: os._exit(137)
-        found = real(*arguments, **named)
-        left -= 1
-        if left == 0: os._exit(137)
-        return found
-    setattr(owner, name, call)
-for owner, name in ((table_files.Delivery, "write"), (table_files.Delivery, "commit"), (ledger.SqlLedger, "record"), (os, "replace")):
-    deadly(owner, name)
+from homeostat.testing.dying import die_at
+die_at(int(sys.argv[2]), (table_files.Delivery, "write"), (table_files.Delivery, "commit"), (ledger.SqlLedger, "record"), (os, "replace"))
 with open_project(Path(sys.argv[1])) as project:
     ingest(project)
 """

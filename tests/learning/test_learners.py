@@ -19,6 +19,7 @@ from homeostat.learning.learner import Fitted, Goal, Rows
 from homeostat.learning.learners import LEARNERS
 from homeostat.learning.learners.lightgbm import trees_of
 from homeostat.learning.learners.naive import fit_constant
+from homeostat.learning.trials import at_true_shares
 from homeostat.stats.metrics import metric
 
 WIDTH = 5
@@ -193,3 +194,10 @@ def test_a_forest_of_lone_leaves_and_of_one_class_is_a_constant(name: str) -> No
     check_parity(LEARNERS[name].fit(few, GOALS["regression"], QUICK[name], seed=0), GOALS["regression"], rows_for(GOALS["binary"]).features)
     one = Rows(rows_for(GOALS["binary"]).features, np.ones(500))
     check_parity(LEARNERS[name].fit(one, GOALS["binary"], QUICK[name], seed=0), GOALS["binary"], rows_for(GOALS["binary"]).features)
+
+
+@pytest.mark.parametrize(("name", "single"), [("xgboost", True), ("extra_trees", False)])
+def test_a_model_at_true_shares_is_still_one_of_its_library(name: str, single: bool) -> None:
+    goal = Goal("binary", ("a", "b"), metric("log_loss"))
+    fitted = LEARNERS[name].fit(rows_for(goal), goal, LEARNERS[name].defaults, 0)
+    assert (fitted.single, at_true_shares(fitted, np.array([1.0, 3.0])).single) == (single, single)

@@ -32,8 +32,8 @@ from homeostat.graph.plan import (
     Trees,
 )
 
-_INT64 = 7  # TensorProto.INT64
-_DOUBLE, _SUM, _NONE, _LESS_OR_EQUAL = 11, 1, 0, 0  # TensorProto.DOUBLE; TreeEnsemble: aggregate_function, post_transform, BRANCH_LEQ
+_FLOAT, _INT64, _DOUBLE = 1, 7, 11  # TensorProto
+_SUM, _NONE, _LESS_OR_EQUAL = 1, 0, 0  # TreeEnsemble: aggregate_function, post_transform, BRANCH_LEQ
 
 
 @singledispatch
@@ -120,10 +120,7 @@ def _tfidf(node: Tfidf, graph: Writer) -> Tensor:
 
 @write.register
 def _single(node: Single, graph: Writer) -> Tensor:
-    from onnx import TensorProto
-
-    narrow = graph.op("Cast", graph[node.source], to=int(TensorProto.FLOAT))
-    return graph.op("Cast", narrow, to=int(TensorProto.DOUBLE))
+    return graph.op("Cast", graph.op("Cast", graph[node.source], to=_FLOAT), to=_DOUBLE)
 
 
 @write.register

@@ -40,9 +40,7 @@ def select(scores: Sequence[Floats], y: Floats, measured: Metric, steps: int = S
     best_value, best = np.nan, counts
     for step in range(1, steps + 1):
         values = [measured.score(y, (total + each) / step) for each in scores]
-        chosen = 0
-        for at, value in enumerate(values):
-            chosen = at if better(measured, value, values[chosen]) else chosen
+        chosen = _best(values, measured)
         counts = counts.copy()
         counts[chosen] += 1
         total = total + scores[chosen]
@@ -77,6 +75,14 @@ def ensemble(scores: Sequence[Floats], y: Floats, measured: Metric, seed: int, *
     return weights if np.count_nonzero(weights) > 1 else None
 
 
+def _best(values: Sequence[float], measured: Metric) -> int:
+    """The place of the best value, the first of equal ones."""
+    best = 0
+    for at, value in enumerate(values):
+        best = at if better(measured, value, values[best]) else best
+    return best
+
+
 def _halves(rows: int, draw: np.random.Generator, *, in_order: bool) -> list[Ints]:
     """Which rows are in the first half of each cut."""
     block = max(1, rows // 20) if in_order else 1
@@ -89,9 +95,7 @@ def _gain(scores: Sequence[Floats], y: Floats, measured: Metric, half: Ints) -> 
     """The share of the best member's error that a mean saves on the rows that neither was chosen on."""
     other = np.setdiff1d(np.arange(len(y)), half)
     values = [measured.score(y[half], each[half]) for each in scores]
-    best = 0
-    for at, value in enumerate(values):
-        best = at if better(measured, value, values[best]) else best
+    best = _best(values, measured)
     weights = select([each[half] for each in scores], y[half], measured)
     mean = np.tensordot(weights, np.stack([each[other] for each in scores]), axes=1)
     single = error_of(measured, measured.score(y[other], scores[best][other]))

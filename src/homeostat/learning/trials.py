@@ -191,7 +191,7 @@ def at_true_shares(fitted: Fitted, ratio: Floats) -> Fitted:
     """
     factors = 1.0 / ratio
     node = Prior("score at true shares", fitted.nodes[-1].out, factors)
-    return Fitted((*fitted.nodes, node), lambda features: moved_prior(fitted.predict(features), factors), fitted.params)
+    return replace(fitted, nodes=(*fitted.nodes, node), predict=lambda features: moved_prior(fitted.predict(features), factors))
 
 
 def agreed(found: Sequence[Params]) -> Params:
