@@ -51,7 +51,7 @@ def clipped(learner: Learner, params: Mapping[str, Any], goal: Goal) -> Params:
     >>> from homeostat.learning.learner import Goal
     >>> from homeostat.stats.metrics import metric
     >>> dict(clipped(LEARNERS["linear"], {"penalty": 1e9, "rounds": 3}, Goal("regression", (), metric("mae"))))
-    {'penalty': 1000.0}
+    {'penalty': 1000.0, 'l1': 0.0}
     """
     return learner.space(_Known({**learner.defaults, **params}), goal)
 
