@@ -119,16 +119,17 @@ def report(cells: Mapping[str, Mapping[str, Any]], data: Path) -> str:
     lines = [
         "# Against FLAML and AutoGluon at equal budgets",
         "",
-        "Real data, cut at random into 75 % to learn from and 25 % to judge; the test rows are judged by scikit-learn. Each system is given the",
-        "same training rows, the same metric, the same seconds, and two cores; FLAML its defaults, AutoGluon `best_quality`, Homeostat the charter",
-        "of `benchmarks/automl/ours.py`. Times of the deployed model: one row from its named fields to its answer, and 1,000 rows of a frame",
-        "(medians). The anomaly series of NAB are no supervised task and are left out. Rerun: see `benchmarks/automl/__main__.py`.",
+        "Real data, cut at random into 75 % to learn from and 25 % to judge; the test rows are judged by scikit-learn. Each system",
+        "is given the same training rows, the same metric, the same seconds, and two cores; FLAML its defaults, AutoGluon",
+        "`best_quality`, Homeostat the charter of `benchmarks/automl/ours.py`. Times are those of the deployed model: one row from its",
+        "named fields to its answer, and 1,000 rows of a frame (medians). The anomaly series of NAB are no supervised task and are",
+        "left out. Rerun: see `benchmarks/automl/__main__.py`.",
         "",
         f"Machine: {os.cpu_count()} cores, {platform.machine()}.",
     ]
     for budget in budgets:
         lines += ["", f"## {budget} s", "", *_quality(cells, data, budget), "", *_times(cells, data, budget)]
-    return "\n".join(lines + ["", *_versions(cells)]) + "\n"
+    return "\n".join([*lines, "", *_versions(cells)]) + "\n"
 
 
 def _quality(cells: Mapping[str, Mapping[str, Any]], data: Path, budget: int) -> Iterator[str]:
@@ -179,8 +180,8 @@ def _times(cells: Mapping[str, Mapping[str, Any]], data: Path, budget: int) -> I
             one, many = np.exp(np.mean(np.log(found), axis=0))
             least = np.min(found, axis=0)
             yield ""
-            yield f"{system} takes {one:.1f} times as long as Homeostat for one row (least {least[0]:.1f}), {many:.1f} times for 1,000 rows "
-            yield f"(least {least[1]:.2f}); geometric means over {len(found)} sets."
+            yield f"{system} takes {one:.1f} times as long as Homeostat for one row (least {least[0]:.1f}) and {many:.1f} times for"
+            yield f"1,000 rows (least {least[1]:.2f}); geometric means over {len(found)} sets."
 
 
 def _time(cell: Mapping[str, Any]) -> str:
