@@ -35,7 +35,9 @@ def rows(count: int = 600) -> pl.DataFrame:
 def bench_of(section: sections.Preparation = PREPARATION) -> tuple[Bench, Split]:
     parts = split(rows(), TASK, section)
     decisions = decide(parts.train, TASK, section)
-    stages = Stages(lambda frame, flavour: fit(frame, TASK, section, flavour, (), decisions), lambda frame, window: (frame, None))
+    stages = Stages(
+        lambda frame, flavour, categories: fit(frame, TASK, section, flavour, (), decisions), lambda frame, window: (frame, None)
+    )
     return Bench(parts, "y", goal_of(parts, TASK, metric("mae")), stages, 0, clock=lambda: 0.0), parts
 
 

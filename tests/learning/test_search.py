@@ -38,7 +38,9 @@ def stages_for(task: sections.Task, split: Split) -> Stages:
     from homeostat.preparation.window import select
 
     classes = classes_of(split.train[task.target], task)
-    return Stages(lambda frame, flavour: fit(frame, task, SECTION, flavour, classes), lambda frame, window: select(frame, task, window))
+    return Stages(
+        lambda frame, flavour, categories: fit(frame, task, SECTION, flavour, classes), lambda frame, window: select(frame, task, window)
+    )
 
 
 def ticking(step: float = 0.0) -> Callable[[], float]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from homeostat.learning.learners import LEARNERS
-from homeostat.learning.trials import Choice
+from homeostat.learning.trials import CATEGORIES, Choice
 from homeostat.stats.metrics import error_of
 
 if TYPE_CHECKING:
     from homeostat.core import sections
-    from homeostat.learning.learner import Goal, Learner, Params
+    from homeostat.learning.learner import Flavour, Goal, Learner, Params, Suggest
 
 STARTUP = 6
 """Trials of a learner before its sampler follows what it has seen."""
@@ -28,8 +29,12 @@ SURE_FROM = 2
 """The first step at which a curve may be behind: before it, slow learners look bad."""
 
 
+Variants = Mapping["Flavour", tuple[str, ...]]
+"""The encodings of categories that compete, by the flavour of the learner."""
+
+
 def first_round(
-    learners: tuple[str, ...], windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None, goal: Goal
+    learners: tuple[str, ...], windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None, goal: Goal, variants: Variants
 ) -> Iterator[Choice]:
     """Naive once; then, window by window, the params of ``start`` (moved into the space) and each learner's defaults.
 
@@ -40,12 +45,18 @@ def first_round(
     every = start.get("params", {}).get("members", [start]) if start else []
     known = [(str(each["learner"]), each.get("params", {})) for each in every if each.get("learner") in learners]
     asked = [(name, params) for name, params in (*known, *((name, {}) for name in learners)) if LEARNERS[name].defaults]
-    tried = dict.fromkeys((name, tuple(clipped(LEARNERS[name], params, goal).items())) for name, params in asked)
+    tried = dict.fromkeys((name, tuple(clipped(LEARNERS[name], params, goal, variants).items())) for name, params in asked)
     for window in windows:
         yield from (Choice(name, window, dict(params)) for name, params in tried)
 
 
-def clipped(learner: Learner, params: Mapping[str, Any], goal: Goal) -> Params:
+def asked_of(learner: Learner, trial: Suggest, goal: Goal, variants: Variants) -> Params:
+    """The params of a trial: the learner's own, and how categories are encoded for it where that is open."""
+    own, encodings = learner.space(trial, goal), variants.get(learner.flavour, ())
+    return {**own, CATEGORIES: trial.suggest_categorical(CATEGORIES, encodings)} if encodings else own
+
+
+def clipped(learner: Learner, params: Mapping[str, Any], goal: Goal, variants: Variants = MappingProxyType({})) -> Params:
     """These params moved into the learner's space; its defaults where one is missing, and none that it does not search.
 
     >>> from homeostat.learning.learner import Goal
@@ -53,7 +64,7 @@ def clipped(learner: Learner, params: Mapping[str, Any], goal: Goal) -> Params:
     >>> dict(clipped(LEARNERS["linear"], {"penalty": 1e9, "rounds": 3}, Goal("regression", (), metric("mae"))))
     {'penalty': 1000.0, 'l1': 0.0}
     """
-    return learner.space(_Known({**learner.defaults, **params}), goal)
+    return asked_of(learner, _Known({**learner.defaults, **params}), goal, variants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +118,22 @@ class Proposer:
         windows: the windows that compete.
         seed: of the samplers.
         goal: what is learned.
+        variants: the encodings of categories that compete.
     """
 
-    def __init__(self, learners: tuple[str, ...], windows: tuple[sections.Window, ...], seed: int, goal: Goal) -> None:
+    def __init__(
+        self,
+        learners: tuple[str, ...],
+        windows: tuple[sections.Window, ...],
+        seed: int,
+        goal: Goal,
+        variants: Variants = MappingProxyType({}),
+    ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._windows = {window.label(): window for window in windows}
-        self._goal = goal
+        self._goal, self._variants = goal, variants
         self._studies: dict[str, _Study] = {}
         for name in learners:
             if LEARNERS[name].defaults:
@@ -138,7 +157,7 @@ class Proposer:
         """After the first round: put each learner's portfolio before what its sampler proposes."""
         for name, known in self._studies.items():
             for params in LEARNERS[name].portfolio(self._goal):
-                known.study.enqueue_trial(dict(clipped(LEARNERS[name], params, self._goal)), skip_if_exists=True)
+                known.study.enqueue_trial(dict(clipped(LEARNERS[name], params, self._goal, self._variants)), skip_if_exists=True)
 
     def propose(self) -> Asked:
         """The choice to try next: the best learner has every second turn, the next one every fourth, and so on."""
@@ -150,7 +169,7 @@ class Proposer:
         self._studies[learner].turns += 1
         trial = self._studies[learner].study.ask()
         window = trial.suggest_categorical("window", list(self._windows))
-        return Asked(Choice(learner, self._windows[window], LEARNERS[learner].space(trial, self._goal)), trial)
+        return Asked(Choice(learner, self._windows[window], asked_of(LEARNERS[learner], trial, self._goal, self._variants)), trial)
 
     def tell(self, asked: Asked, value: float | None, curve: Sequence[tuple[int, float]] = ()) -> None:
         """What a choice came to, None when it failed or was given up; and its curve, as far as it was not told on the way."""

@@ -90,9 +90,9 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
     board = _Board(metric, section.budget, clock, clock(), progress)
-    proposer = Proposer(section.learners, windows, section.seed, goal)
+    proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
     try_all = partial(_tried, bench, board, together, memo)
-    for batch in _batches(first_round(section.learners, windows, start, goal), section.at_once):
+    for batch in _batches(first_round(section.learners, windows, start, goal, stages.categories), section.at_once):
         if board.spent and board.tried >= set(section.learners):
             break
         try_all(proposer, [proposer.announce(choice) for choice in batch])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,28 +30,42 @@ if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Preparation
 
 LONGEST_REASON = 300
+CATEGORIES = "categories"
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
     """What a search is given of stage 4.
 
-    ``fit_preparation(frame, flavour)`` gives the preparation and the features the learner trains on; ``select_window(frame, window)`` the
-    rows and their weights; ``balance(y, weights)`` of these rows what the learner sees where classes are rare, None: them as they are.
+    ``fit_preparation(frame, flavour, categories)`` gives the preparation and the features the learner trains on;
+    ``select_window(frame, window)`` the rows and their weights; ``balance(y, weights)`` of these rows what the learner sees where classes
+    are rare, None: them as they are. ``categories`` are the encodings that compete, for learners of a flavour: the first is the one
+    decided, and a flavour that is not named has no other.
     """
 
-    fit_preparation: Callable[[pl.DataFrame, Flavour], tuple[Preparation, Floats]]
+    fit_preparation: Callable[[pl.DataFrame, Flavour, str], tuple[Preparation, Floats]]
     select_window: Callable[[pl.DataFrame, sections.Window], tuple[pl.DataFrame, Floats | None]]
     balance: Callable[[Floats, Floats | None], Balanced | None] = lambda y, weights: None
+    categories: Mapping[Flavour, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a trial tries."""
+    """What a trial tries. Of the params ``categories`` is for the preparation, all others for the learner."""
 
     learner: str
     window: sections.Window
     params: Params
+
+    @property
+    def categories(self) -> str:
+        """How categories are encoded; empty: as decided."""
+        return str(self.params.get(CATEGORIES, ""))
+
+    @property
+    def learned(self) -> Params:
+        """The params of the learner."""
+        return {name: value for name, value in self.params.items() if name != CATEGORIES}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +138,7 @@ class Bench:
     stages: Stages
     seed: int
     clock: Callable[[], float]
-    kept: dict[tuple[str, Flavour, int], tuple[Prepared, Rows]] = field(default_factory=dict)
+    kept: dict[tuple[str, Flavour, str, int], tuple[Prepared, Rows]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, number: int, choice: Choice, race: Race | None = None) -> Outcome:
@@ -194,31 +208,32 @@ class Bench:
 
     def fit(self, frame: pl.DataFrame, choice: Choice) -> Model:
         """Fit on the window of a frame, without judging: the same params on other rows."""
-        prepared = self._prepare(frame, choice.window, LEARNERS[choice.learner].flavour)
+        prepared = self._prepare(frame, choice)
         return Model(prepared.preparation, self._fitted(choice, prepared))
 
     def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
-        goal = replace(self.goal, source=prepared.preparation.out)
-        if prepared.ratio is None:
-            return LEARNERS[choice.learner].fit(prepared.rows, goal, choice.params, self.seed, valid, watch)
-        # A learner that stops by the validation rows must see them as it sees its own; the trial is judged on them as they are.
-        alike = None if valid is None else replace(valid, weights=np.append(prepared.ratio, 1.0)[valid.target.astype(np.int64)])
-        return at_true_shares(LEARNERS[choice.learner].fit(prepared.rows, goal, choice.params, self.seed, alike, watch), prepared.ratio)
+        goal, ratio = replace(self.goal, source=prepared.preparation.out), prepared.ratio
+        if ratio is not None and valid is not None:
+            # A learner that stops by the validation rows must see them as it sees its own; the trial is judged on them as they are.
+            valid = replace(valid, weights=np.append(ratio, 1.0)[valid.target.astype(np.int64)])
+        fitted = LEARNERS[choice.learner].fit(prepared.rows, goal, choice.learned, self.seed, valid, watch)
+        if choice.categories:
+            fitted = replace(fitted, params={**fitted.params, CATEGORIES: choice.categories})
+        return fitted if ratio is None else at_true_shares(fitted, ratio)
 
     def _prepared(self, choice: Choice, at: int) -> tuple[Prepared, Rows]:
-        flavour = LEARNERS[choice.learner].flavour
-        key = (choice.window.label(), flavour, at)
+        key = (choice.window.label(), LEARNERS[choice.learner].flavour, choice.categories, at)
         with self.lock:  # trials that run at once wait for what they share instead of preparing it twice
             if key not in self.kept:
                 train, judged = self.split.round(at)
-                prepared = self._prepare(train, choice.window, flavour)
+                prepared = self._prepare(train, choice)
                 y = encode_target(judged[self.target], self.goal.classes)
                 self.kept[key] = (prepared, Rows(features_of(prepared.preparation, judged), y))
             return self.kept[key]
 
-    def _prepare(self, frame: pl.DataFrame, window: sections.Window, flavour: Flavour) -> Prepared:
-        selected, weights = self.stages.select_window(frame, window)
-        preparation, features = self.stages.fit_preparation(selected, flavour)
+    def _prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
+        selected, weights = self.stages.select_window(frame, choice.window)
+        preparation, features = self.stages.fit_preparation(selected, LEARNERS[choice.learner].flavour, choice.categories)
         y = encode_target(selected[self.target], self.goal.classes)
         balanced = self.stages.balance(y, weights)
         if balanced is None:
