@@ -20,7 +20,7 @@ class Fact:
     approval, promotion, rollback, reproduction, labels, dataset_labels, queue, key, window, finding, diagnosis, quarantine, action,
     outcome.
 
-    A body may hold ``measures``, numbers by name: such a fact can be found and sorted by them (``FactIndex``).
+    A body may hold ``measures``, numbers by name: such a fact can be found and sorted by them (``Query``).
     """
 
     kind: str
@@ -117,25 +117,3 @@ class Query:
     sort: str = ""
     ascending: bool = False
     limit: int | None = None
-
-
-class FactIndex(Protocol):
-    """Finds facts by their number among those of their kind (1, 2, ... as they were recorded), their measures and their labels."""
-
-    def number(self, fact_id: str) -> int | None:
-        """The number of a fact among those of its kind."""
-
-    def numbered(self, kind: str, number: int) -> Fact | None:
-        """The fact of a kind that has this number."""
-
-    def count(self, kind: str) -> int:
-        """How many facts of a kind there are."""
-
-    def search(self, query: Query) -> list[tuple[int, Fact]]:
-        """The facts asked for, each with its number."""
-
-    def names(self, kind: str) -> list[str]:
-        """Names of the measures that facts of a kind have."""
-
-    def pointers(self) -> dict[str, str]:
-        """Where each pointer stands."""

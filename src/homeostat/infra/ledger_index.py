@@ -82,7 +82,10 @@ def write(connection: sa.Connection, facts: Sequence[Indexed]) -> None:
 
 
 class SqlIndex:
-    """``core.facts.FactIndex`` over an engine whose database is prepared."""
+    """Finds facts by their number among those of their kind (1, 2, ... as recorded), their measures and their labels.
+
+    The engine's database is prepared. Threads may share it.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
