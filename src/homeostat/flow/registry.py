@@ -145,19 +145,18 @@ def asked_for(  # noqa: PLR0913 - one keyword per option of the command
     Raises:
         ProjectError: HS621, a condition that cannot be read, or no version has a measure of this name.
     """
-    known = project.index.names("version")
-    wanted = [_condition(text, known) for text in conditions]
+    wanted = [_condition(project, written) for written in conditions]
     if learner is not None:
         wanted.append(Condition("learner", "=", learner))
     if passed is not None:
         wanted.append(Condition("passed", "=", "yes" if passed else "no"))
-    if sort and sort not in known:
-        raise _unknown(sort, known, "--sort")
+    if sort:
+        _require_measure(project, sort, "--sort")
     among = tuple(fact for name, fact in project.index.pointers().items() if name == stage) if stage is not None else None
     return Query("version", tuple(wanted), text, among, sort, _less_is_better(sort), limit)
 
 
-def _condition(written: str, known: Sequence[str]) -> Condition:
+def _condition(project: Project, written: str) -> Condition:
     from homeostat.infra.ledger_index import LABELLED
 
     found = re.fullmatch(r"\s*([^\s<>=!]+)\s*(<=|>=|!=|==|=|<|>)\s*(\S.*?)\s*", written)
@@ -169,8 +168,7 @@ def _condition(written: str, known: Sequence[str]) -> Condition:
         if operator not in {"=", "!="}:
             raise ProjectError("HS621", f"got {written!r}; {name} is a text: it can be = or !=", place="--where")
         return Condition(name, operator, value)
-    if name not in known:
-        raise _unknown(name, known, "--where")
+    _require_measure(project, name, "--where")
     try:
         number = float(value)
     except ValueError:
@@ -180,8 +178,10 @@ def _condition(written: str, known: Sequence[str]) -> Condition:
     return Condition(name, operator, number)
 
 
-def _unknown(name: str, known: Sequence[str], place: str) -> ProjectError:
-    return ProjectError("HS621", f"got {name!r}; versions have {', '.join(known) or 'no measures yet'}", place=place)
+def _require_measure(project: Project, name: str, place: str) -> None:
+    if not project.index.has("version", name):
+        known = ", ".join(project.index.names("version")) or "no measures yet"
+        raise ProjectError("HS621", f"got {name!r}; versions have {known}", place=place)
 
 
 def _less_is_better(name: str) -> bool:

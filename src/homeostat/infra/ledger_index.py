@@ -119,6 +119,12 @@ class SqlIndex:
             facts = read_by_id(connection, list(ids.values()))
         return [(nth, facts[ids[nth]]) for nth in numbers if ids.get(nth) in facts]
 
+    def has(self, kind: str, name: str) -> bool:
+        """Whether a fact of a kind has a measure of this name."""
+        query = sa.select(MEASURES.c.nth).where(MEASURES.c.kind == kind, MEASURES.c.name == name).limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(query).first() is not None
+
     def names(self, kind: str) -> list[str]:
         """Names of the measures that facts of a kind have, in order: one look for each."""
         found: list[str] = []

@@ -29,7 +29,7 @@ def _versions(project: Path, **asked: Any) -> Answer:
         standing = stages(opened)
     told = [{**summary(each), "stages": standing.get(each.fact.id, []), "measures": measures(each)} for each in found]
     if not told:
-        some = any(value for name, value in asked.items() if name != "limit")
+        some = any(value not in (None, "", ()) for name, value in asked.items() if name != "limit")
         return Answer({"versions": []}, ["no version is like that" if some else "no version yet; `homeostat run` makes one"])
     extra = sort if any(each["metric"] != sort for each in told) else ""
     rows = [
