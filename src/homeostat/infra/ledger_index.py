@@ -140,7 +140,7 @@ class SqlIndex:
         newest = sa.select(MOVES.c.name, sa.func.max(MOVES.c.number).label("number")).group_by(MOVES.c.name).subquery()
         stand = sa.select(MOVES.c.name, MOVES.c.fact).join(newest, (MOVES.c.name == newest.c.name) & (MOVES.c.number == newest.c.number))
         with reading(self._engine) as connection:
-            return dict(connection.execute(stand.order_by(MOVES.c.name)).tuples().all())
+            return {row.name: row.fact for row in connection.execute(stand.order_by(MOVES.c.name))}
 
     def differences(self) -> Iterator[str]:
         """Ids of facts whose index isn't what they say, and of what is indexed and is no fact; nothing is good."""
@@ -229,7 +229,7 @@ def _matching(query: Query) -> sa.Select[Any]:
         )
     if query.among is not None:
         links = LINKS.alias()
-        wanted = wanted.where(number.in_(sa.select(links.c.nth).where(links.c.fact.in_(query.among))))
+        wanted = wanted.where(number.in_(sa.select(links.c.nth).where(links.c.series == query.kind, links.c.fact.in_(query.among))))
     return wanted.limit(query.limit)
 
 
