@@ -17,6 +17,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from homeostat.errors import HomeostatError, ProjectError, Unreachable
 
 BUSY_S = 30
+CACHE_KIB = 32_768
+"""Pages of a SQLite file that a connection keeps at most: an index that is looked into often stays in memory."""
 WRITES = "homeostat_writes"
 """Execution option of an engine or connection whose transactions take SQLite's write lock at once."""
 PASSING = "homeostat_passing"
@@ -100,6 +102,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

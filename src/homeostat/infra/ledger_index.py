@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from homeostat.infra.database import WRITES, reading
 from homeostat.infra.ledger_rows import in_parts, read_by_id, read_facts
 from homeostat.infra.ledger_schema import FACTS, LABELS, LINKS, MEASURES, MOVES
+from homeostat.infra.ledger_search import matching
 
 if TYPE_CHECKING:
-    from homeostat.core.facts import Condition, Fact, Query
+    from homeostat.core.facts import Fact, Query
 
 LABELLED = ("learner", "window", "passed")
 """Entries of a body that are labels of a fact with measures; yes or no where they are truths."""
@@ -29,7 +30,6 @@ _NUMBERED = (
     .join(LINKS, LINKS.c.fact == FACTS.c.id)
     .where(LINKS.c.series == sa.bindparam("kind"), LINKS.c.nth == sa.bindparam("nth"))
 )
-_COMPARE = {"<": "lt", "<=": "le", "=": "eq", "!=": "ne", ">=": "ge", ">": "gt"}
 
 
 class Indexed(NamedTuple):
@@ -111,7 +111,7 @@ class SqlIndex:
     def search(self, query: Query) -> list[tuple[int, Fact]]:
         """The facts asked for, each with its number."""
         with reading(self._engine) as connection:
-            numbers = list(connection.execute(_matching(query)).scalars())
+            numbers = matching(connection, query, LABELLED)
             ids: dict[int, str] = {}
             for some in in_parts(numbers):
                 linked = sa.select(LINKS.c.nth, LINKS.c.fact).where(LINKS.c.series == query.kind, LINKS.c.nth.in_(some))
@@ -205,40 +205,3 @@ def _described_text(body: str) -> tuple[dict[str, float], dict[str, str]]:
     except ValueError:
         return {}, {}
     return described(told) if isinstance(told, dict) else ({}, {})
-
-
-def _matching(query: Query) -> sa.Select[Any]:
-    """Numbers of the facts that are asked for, in the order asked for."""
-    number: sa.ColumnElement[int]
-    if query.sort:
-        number = MEASURES.c.nth
-        value = MEASURES.c.value.asc() if query.ascending else MEASURES.c.value.desc()
-        wanted = sa.select(number).where(MEASURES.c.kind == query.kind, MEASURES.c.name == query.sort).order_by(value, number.desc())
-    else:
-        number = LINKS.c.nth
-        wanted = sa.select(number).where(LINKS.c.series == query.kind).order_by(number.desc())
-    for condition in query.conditions:
-        if query.sort and condition.name == query.sort and isinstance(condition.value, float):
-            wanted = wanted.where(_compared(MEASURES.c.value, condition))
-        else:
-            wanted = wanted.where(number.in_(_meeting(query.kind, condition)))
-    if query.text:
-        labels = LABELS.alias()
-        wanted = wanted.where(
-            number.in_(sa.select(labels.c.nth).where(labels.c.kind == query.kind, labels.c.value.icontains(query.text, autoescape=True)))
-        )
-    if query.among is not None:
-        links = LINKS.alias()
-        wanted = wanted.where(number.in_(sa.select(links.c.nth).where(links.c.series == query.kind, links.c.fact.in_(query.among))))
-    return wanted.limit(query.limit)
-
-
-def _meeting(kind: str, condition: Condition) -> sa.Select[Any]:
-    table = (LABELS if isinstance(condition.value, str) else MEASURES).alias()
-    return sa.select(table.c.nth).where(table.c.kind == kind, table.c.name == condition.name, _compared(table.c.value, condition))
-
-
-def _compared(column: sa.ColumnElement[Any], condition: Condition) -> sa.ColumnElement[bool]:
-    compare = getattr(sa.sql.operators, _COMPARE[condition.operator])
-    found: sa.ColumnElement[bool] = compare(column, condition.value)
-    return found

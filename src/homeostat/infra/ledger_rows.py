@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from homeostat.core.facts import Fact
 from homeostat.core.ids import canonical, digest
 from homeostat.infra.ledger_schema import CAUSES, FACTS
+
+_T = TypeVar("_T")
 
 CELLS = ("id", "kind", "key", "subject", "at", "actor", "body")
 """The columns of a fact's row that its digest covers, beside its causes."""
@@ -91,6 +93,6 @@ def read_causes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list
     return found
 
 
-def in_parts(ids: Sequence[str]) -> list[Sequence[str]]:
+def in_parts(ids: Sequence[_T]) -> list[Sequence[_T]]:
     """Ids in parts that a database takes as the values of one statement."""
     return [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
