@@ -279,6 +279,28 @@ def test_four_processes_that_start_and_write_at_once(path: Path) -> None:
         is_gapless(ledger)
 
 
+def test_only_what_may_be_tried_again_does_not_wait_for_the_disk(ledger_url: str) -> None:
+    """What was not lasting is on the disk with the next thing that is: they share one log."""
+    said: list[str] = []
+    with open_ledger(ledger_url) as ledger:
+        sa.event.listen(ledger._engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: said.append(statement))
+
+        def waits() -> list[str]:
+            found = [statement.rpartition(" ")[2] for statement in said if "synchronous" in statement]
+            said.clear()
+            return [each.rpartition("=")[2] for each in found]
+
+        one = ledger.record(fact("version", "1"))
+        lasting = waits()
+        trial = ledger.record(fact("trial", "1", causes=(one.id,)), lasting=False)
+        passing = waits()
+        ledger.move("champion", to=one.id, expected=None, because=fact("promotion", "1"))
+        assert waits() == lasting == (["FULL"] if ledger_url.startswith("sqlite") else [])
+        assert passing == (["NORMAL"] if ledger_url.startswith("sqlite") else ["off"])
+        assert ledger.get(trial.id) == trial
+        is_gapless(ledger)
+
+
 def test_two_keys_with_one_id_are_not_confused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_ledger(url_of(path)) as ledger:
         ledger.record(fact("run", "1"))

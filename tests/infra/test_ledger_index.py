@@ -129,6 +129,7 @@ def test_an_altered_index_is_told_and_made_anew(ledger: SqlLedger, ledger_url: s
         ({"measures": None, "learner": "linear"}, {}, {}),
         ({"measures": [1, 2]}, {}, {}),
         ({"measures": {"auc": 1, "none": None, "text": "1", "truth": True}}, {"auc": 1.0}, {}),
+        ({"measures": {"large": 10**400, "infinite": float("inf"), "nan": float("nan"), "least": -1e308}}, {"least": -1e308}, {}),
         ({"measures": {}, "learner": "a", "window": 3, "passed": False}, {}, {"learner": "a", "passed": "no"}),
         ({"metric": "mae", "value": 2, "passed": True, "learner": "a"}, {"mae": 2.0}, {"learner": "a", "passed": "yes"}),
         ({"metric": "mae", "value": None, "passed": True}, {}, {"passed": "yes"}),
