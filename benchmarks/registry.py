@@ -283,7 +283,8 @@ def page(figures: dict[str, Any]) -> str:
     return f"""# Registry
 
 {figures["at"]}, {figures["machine"]}; ours: {told["versions"]}; peer: {told["mlflow_versions"]}, both on SQLite.
-The machine was shared: load average {figures["load_average"][0]} at the end, so trust the ratios. Again: `.venv/bin/python -m benchmarks.registry --mlflow PYTHON`.
+The machine was shared: load average {figures["load_average"][0]} at the end, so trust the ratios.
+Again: `.venv/bin/python -m benchmarks.registry --mlflow PYTHON`.
 
 {figures["count"]:,} versions with 50 metrics each. Ours were recorded by its own API ({filled["ours"]} s, {size["ours"]} MB);
 MLflow's tables (runs, metrics, latest_metrics, params, tags) were filled by bulk insert ({filled["mlflow_bulk"]} s, {size["mlflow"]} MB),
