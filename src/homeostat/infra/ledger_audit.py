@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from homeostat.infra.ledger_rows import CELLS, move_digest, read_causes, row_dig
 from homeostat.infra.ledger_schema import CAUSES, FACTS, LINKS, MOVES
 
 PAGE = 500
+ASTRAY = 8
+"""How many links in a row can be altered before the one that comes after them is told too."""
 INSERTED = "it was inserted: no link of the chain is about it"
 Row = dict[str, Any]
 
@@ -37,7 +39,7 @@ class _Walk:
     """Where a walk along the chain has come."""
 
     number: int = 0
-    before: set[str] = field(default_factory=lambda: {START})
+    before: list[str] = field(default_factory=lambda: [START])
     counts: Counter[str] = field(default_factory=Counter)
 
     def step(self, link: Row) -> Iterator[Problem]:
@@ -46,14 +48,15 @@ class _Walk:
         if number != self.number + 1:
             yield Problem("link", str(self.number + 1), "it was removed, or its number changed")
         # A link that was altered is told once: the next one may follow from what it is or from what it should be.
-        follows = {chained(before, link) for before in self.before}
-        if link["chain"] not in follows and number == self.number + 1:
+        follows = [chained(before, link) for before in self.before]
+        fits = link["chain"] in follows
+        if not fits and number == self.number + 1:
             yield Problem("link", str(number), "it does not follow from the links before it: it was altered, or one of them was")
         self.counts[link["series"]] += 1
         if link["nth"] != self.counts[link["series"]]:
             yield Problem("link", str(number), f"it has the number {link['nth']} of {link['series']}; {self.counts[link['series']]} is due")
             self.counts[link["series"]] = link["nth"] if isinstance(link["nth"], int) else self.counts[link["series"]]
-        self.number, self.before = number, {link["chain"], *follows}
+        self.number, self.before = number, [link["chain"]] if fits else [link["chain"], *follows][:ASTRAY]
 
 
 class Audit:
@@ -67,8 +70,8 @@ class Audit:
         with self._reading() as connection:
             last = connection.execute(sa.select(LINKS.c.number, LINKS.c.chain).order_by(LINKS.c.number.desc()).limit(1)).first()
         if self._engine.dialect.name == "sqlite":
-            with reading(self._engine.execution_options(isolation_level="AUTOCOMMIT")) as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint")
+            with closing(self._engine.raw_connection()) as outside:  # a transaction cannot ask for it
+                outside.cursor().execute("PRAGMA wal_checkpoint")
         return Head(last.number, last.chain) if last else Head(0, START)
 
     def chain_at(self, number: int) -> str | None:
