@@ -43,7 +43,9 @@ RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("homeostat", "sqlalchemy", "numpy")
 REPEATS = 15
 PEER_REPEATS = 3
-TRIALS = 300
+PATIENCE_MS = 5_000
+"""A search of MLflow that takes longer is not asked again."""
+TRIALS = 100
 AT_ONCE = 500
 WAYS = {
     "record": "ours: the fact in the ledger, linked and committed",
@@ -176,11 +178,13 @@ def searches(project: Project, peer: Mlflow) -> list[dict[str, Any]]:
                 ours = ask(project, question)
                 if ours["runs"] != theirs["runs"]:
                     raise RuntimeError(f"the two sides disagree about {question.name}")
-                if repeat:  # the first is not counted
-                    times["ours"].append(ours["ms"])
-                    times["ours_cpu"].append(ours["cpu_ms"])
-            if repeat:
-                times["mlflow"].append(theirs["ms"])
+                times["ours"].append(ours["ms"])
+                times["ours_cpu"].append(ours["cpu_ms"])
+            times["mlflow"].append(theirs["ms"])
+            if theirs["ms"] > PATIENCE_MS:
+                break
+            if not repeat:  # the first is not counted where there are more
+                times = {name: [] for name in times}
         medians = {name: round(statistics.median(taken), 2) for name, taken in times.items()}
         row = {"question": question.name, **medians, "ratio": round(medians["mlflow"] / medians["ours"], 1), "found": len(ours["runs"])}
         print(row, flush=True)
@@ -289,7 +293,8 @@ Again: `.venv/bin/python -m benchmarks.registry --mlflow PYTHON`.
 {figures["count"]:,} versions with 50 metrics each. Ours were recorded by its own API ({filled["ours"]} s, {size["ours"]} MB);
 MLflow's tables (runs, metrics, latest_metrics, params, tags) were filled by bulk insert ({filled["mlflow_bulk"]} s, {size["mlflow"]} MB),
 because its API would take hours. Each search returns at most 50 versions with all their metrics; both sides found the same ones in the
-same order. Asked for: under 50 ms. Medians of {REPEATS} (MLflow: {PEER_REPEATS}), in turn.
+same order. Asked for: under 50 ms. Medians of {REPEATS} (MLflow: {PEER_REPEATS}, or 1 where it
+took more than {PATIENCE_MS / 1000:.0f} s), in turn.
 
 | search | ours, ms | ours, ms of processor | MLflow, ms | MLflow / ours |
 |---|---|---|---|---|
