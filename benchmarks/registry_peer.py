@@ -18,6 +18,8 @@ import numpy as np
 METRICS = ("auc", "f1", "log_loss", *(f"metric_{number:02d}" for number in range(3, 50)))
 LEARNERS = ("lightgbm", "xgboost", "linear", "extra_trees", "naive")
 SHARES = (0.45, 0.3, 0.15, 0.099, 0.001)
+PATIENCE_S = 20
+"""A search that takes longer is stopped."""
 PARAMETERS = {f"parameter_{number}": number * 0.25 for number in range(10)}
 
 
@@ -37,8 +39,16 @@ class Peer:
 
     def __init__(self, path: str) -> None:
         from mlflow.tracking import MlflowClient
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
 
         self.path = path
+        self.deadline = float("inf")
+
+        @event.listens_for(Engine, "connect")
+        def impatient(connection: Any, _record: Any) -> None:
+            connection.set_progress_handler(lambda: time.perf_counter() > self.deadline, 100_000)
+
         self.client = MlflowClient(f"sqlite:///{path}")
         self.client.search_experiments()  # makes the tables
 
@@ -72,9 +82,19 @@ class Peer:
         return time.perf_counter() - started
 
     def ask(self, where: str, order: str) -> dict[str, Any]:
-        """Time of one search for 50 runs, in ms, and the values of the first metric of order, to compare the answers."""
+        """Time of one search for 50 runs, in ms, and what was found; nothing when it was stopped after ``PATIENCE_S``."""
+        from mlflow.exceptions import MlflowException
+
         started = time.perf_counter()
-        found = self.client.search_runs(["0"], filter_string=where, max_results=50, order_by=[order])
+        self.deadline = started + PATIENCE_S
+        try:
+            found = self.client.search_runs(["0"], filter_string=where, max_results=50, order_by=[order])
+        except MlflowException:
+            if time.perf_counter() < self.deadline:
+                raise
+            return {"ms": (time.perf_counter() - started) * 1000, "runs": None}
+        finally:
+            self.deadline = float("inf")
         taken = (time.perf_counter() - started) * 1000
         return {"ms": taken, "runs": [int(run.info.run_id, 16) for run in found]}
 
