@@ -87,6 +87,8 @@ CODES: dict[str, str] = {
     "HS608": "a step of the lifecycle that must come first has not run",
     "HS609": "a command-line value is not allowed",
     "HS610": "the ledger's address or file is not a ledger, or is damaged",
+    "HS620": "an entry of the ledger that is relied on was altered",
+    "HS621": "versions are asked for by a condition or a metric that they don't have",
     "HS701": "a gate failed",
     "HS703": "nothing to roll back to",
     "HS705": "the champion changed in between; nothing was moved",

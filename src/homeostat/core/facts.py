@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from homeostat.core.ids import fact_id
 
@@ -19,6 +19,8 @@ class Fact:
     Kinds in use: charter, delivery, absence, repair, dataset, decisions, run, trial, candidate, holdout, evaluation, verdict, version,
     approval, promotion, rollback, reproduction, labels, dataset_labels, queue, key, window, finding, diagnosis, quarantine, action,
     outcome.
+
+    A body may hold ``measures``, numbers by name: such a fact can be found and sorted by them (``Query``).
     """
 
     kind: str
@@ -46,13 +48,23 @@ class Pointer:
     moved_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it was recorded: of which kind (fact, move, link, file ...), which one, and what is wrong with it."""
+
+    kind: str
+    id: str
+    what: str
+
+
 class Ledger(Protocol):
     """An append-only store of facts, with a few pointers that move only together with a fact."""
 
-    def record(self, fact: Fact, *also: Fact) -> Fact:
+    def record(self, fact: Fact, *also: Fact, lasting: bool = True) -> Fact:
         """Store the fact unless its (kind, key) is there; return the stored one either way (idempotent).
 
         ``also`` are stored in the same transaction: all of them or none. When ``fact`` is there already, nothing is stored.
+        What isn't ``lasting`` outlives the process; a power cut may take the newest of it, never one of several or one in between.
         """
 
     def get(self, fact_id: str) -> Fact | None:
@@ -75,3 +87,33 @@ class Ledger(Protocol):
         Raises:
             Refusal: HS705, the pointer stands elsewhere; nothing is written.
         """
+
+
+Operator = Literal["<", "<=", "=", "!=", ">=", ">"]
+OPERATORS: tuple[Operator, ...] = get_args(Operator)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A measure compared with a number, or a label compared with a text (``=`` and ``!=`` only)."""
+
+    name: str
+    operator: Operator
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which facts of a kind are asked for. All conditions must hold; a fact without a measure or label meets no condition on it.
+
+    ``text`` must be in one of the labels, in whatever case. ``among`` limits the answer to these ids. ``sort`` names a measure (facts
+    without it are left out); empty: newest first. Equal values: newest first.
+    """
+
+    kind: str
+    conditions: tuple[Condition, ...] = ()
+    text: str = ""
+    among: tuple[str, ...] | None = None
+    sort: str = ""
+    ascending: bool = False
+    limit: int | None = None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
     from homeostat.core.ports import Blobs, Clock
     from homeostat.infra.ledger import SqlLedger
+    from homeostat.infra.ledger_audit import Audit
+    from homeostat.infra.ledger_index import SqlIndex
     from homeostat.infra.raw import RawZone
     from homeostat.infra.tables import Table
 
@@ -64,6 +66,16 @@ class Project(AbstractContextManager["Project"]):
         """The append-only ledger of facts."""
         return self._ledger
 
+    @property
+    def index(self) -> SqlIndex:
+        """The ledger's facts by number, measures and labels."""
+        return self._ledger.index
+
+    @property
+    def audit(self) -> Audit:
+        """The ledger as evidence: whether anything in it was altered."""
+        return self._ledger.audit
+
     @cached_property
     def blobs(self) -> Blobs:
         """Content-addressed files: bundles, profiles, holdout scores."""
@@ -106,9 +118,11 @@ class Project(AbstractContextManager["Project"]):
         body = {"name": self.charter.name, "digest": self.charter_digest, "content": self.charter_content}
         return self.record("charter", key, body, causes=(before.id,) if before else ())
 
-    def record(self, kind: str, key: str, body: Mapping[str, object], *, subject: str = "", causes: tuple[str, ...] = ()) -> Fact:
+    def record(
+        self, kind: str, key: str, body: Mapping[str, object], *, subject: str = "", causes: tuple[str, ...] = (), lasting: bool = True
+    ) -> Fact:
         """Record a fact now, by this actor. Recording the same (kind, key) again returns the first one."""
-        return self.ledger.record(self.fact(kind, key, body, subject=subject, causes=causes))
+        return self.ledger.record(self.fact(kind, key, body, subject=subject, causes=causes), lasting=lasting)
 
     def fact(self, kind: str, key: str, body: Mapping[str, object], *, subject: str = "", causes: tuple[str, ...] = ()) -> Fact:
         """A fact of now, by this actor, not yet recorded."""

@@ -9,7 +9,7 @@ from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
 from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
-from homeostat.flow.registry import Version, champion, load_bundle
+from homeostat.flow.registry import Version, load_bundle, serving_version
 from homeostat.flow.writing import check_suffix, write_rows
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def serving(project: Project) -> Serving:
     """The champion with its bundle.
 
     Raises:
-        ProjectError: HS608, nothing is promoted yet.
+        ProjectError: HS608, nothing is promoted yet; HS620, the ledger was altered.
+        BundleError: HS401, the bundle is missing or altered.
     """
-    version = champion(project)
+    version = serving_version(project)
     if version is None:
         raise ProjectError("HS608", "no version is promoted yet", next_step="`homeostat run` trains, validates and promotes one")
     return Serving(version, load_bundle(project, version.bundle))

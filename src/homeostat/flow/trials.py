@@ -41,7 +41,7 @@ class LedgerMemo:
         return Outcome(trial, scores)
 
     def keep(self, choice: Choice, outcome: Outcome) -> None:
-        """Record a finished trial."""
+        """Record a finished trial; should a power cut take it, it is tried again."""
         trial = outcome.trial
         body: dict[str, object] = {
             "number": trial.number,
@@ -58,7 +58,7 @@ class LedgerMemo:
             **({"curve": [list(point) for point in trial.curve]} if trial.curve else {}),
             "scores": "" if outcome.scores is None else self.project.blobs.put(dump_arrays({"scores": outcome.scores})),
         }
-        self.project.record("trial", self._key(trial.number), body, subject=self.run.id, causes=(self.run.id,))
+        self.project.record("trial", self._key(trial.number), body, subject=self.run.id, causes=(self.run.id,), lasting=False)
 
     def _key(self, number: int) -> str:
         return f"{self.run.id}:{self.objective}:{number}" if self.objective else f"{self.run.id}:{number}"

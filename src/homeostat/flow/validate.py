@@ -10,7 +10,7 @@ from homeostat.core.ids import fact_id
 from homeostat.errors import ProjectError, Refusal
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.evaluate import judging_digest
-from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, version_of
+from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, require_unaltered, version_of
 
 if TYPE_CHECKING:
     from homeostat.core.facts import Fact
@@ -62,8 +62,17 @@ def validate(project: Project, evaluation: Fact) -> Fact:
         "low": whole["low"],
         "high": whole["high"],
         "passed": verdict.passed,
+        "measures": measures_of(candidate, evaluation),
     }
     return project.record("version", verdict_key, version, causes=(candidate.id, evaluation.id, judged.id))
+
+
+def measures_of(candidate: Fact, evaluation: Fact) -> dict[str, float]:
+    """What versions are found and sorted by: each metric on the whole holdout (of one objective as ``objective.metric``), size, latency."""
+    scores = [score for score in evaluation.body["scores"] if not score["segment"]]
+    metrics = {".".join(filter(None, (score["objective"], score["metric"]))): score["value"] for score in scores}
+    body = candidate.body
+    return metrics | {"size_mb": body["size_mb"], "latency_p99_ms": body["latency_p99_ms"], "train_rows": body["rows"]["train"]}
 
 
 def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
@@ -114,6 +123,7 @@ def promote(project: Project, version: Fact, *, reason: str = "asked for", inten
 
     Raises:
         Refusal: HS701, a gate failed or the approval is missing; HS705, the champion changed in between.
+        ProjectError: HS620, a row of the ledger that the promotion relies on was altered.
     """
     pointer = project.ledger.pointer(CHAMPION)
     key = f"{version.id}:{intent or (pointer.moves if pointer else 0)}"
@@ -123,6 +133,7 @@ def promote(project: Project, version: Fact, *, reason: str = "asked for", inten
     if pointer is not None and pointer.fact == version.id:
         return project.require(pointer.moved_by)
     current = champion(project)
+    require_unaltered(project, *_relied_on(project, version, current), pointer=CHAMPION)
     approver = _approver(project, version)
     body: dict[str, object] = {
         "version": version.id,
@@ -143,6 +154,7 @@ def rollback(project: Project, *, reason: str = "asked for", intent: str | None 
 
     Raises:
         Refusal: HS703, there is no earlier champion; HS705, the champion changed in between.
+        ProjectError: HS620, a row of the ledger that this relies on was altered.
     """
     pointer = project.ledger.pointer(CHAMPION)
     key = intent or f"{pointer.fact}:{pointer.moves}" if pointer else ""
@@ -155,6 +167,7 @@ def rollback(project: Project, *, reason: str = "asked for", intent: str | None 
             "HS703", "there is no earlier champion to go back to", next_step="`homeostat history --kind promotion` lists what served"
         )
     target = version_of(project, str(promotion.body["rollback_to"]))
+    require_unaltered(project, promotion.id, target.fact.id, pointer=CHAMPION)
     body: dict[str, object] = {
         "version": target.fact.id,
         "bundle": target.bundle,
@@ -182,6 +195,14 @@ def _approver(project: Project, version: Fact) -> str:
         number = version_of(project, version.id).number
         raise Refusal("HS701", allowed.reason, next_step=f"an approver runs `homeostat approve {number} --as NAME`")
     return recorded if recorded and project.charter.deploy.approval == "manual" else "auto"
+
+
+def _relied_on(project: Project, version: Fact, current: Version | None) -> tuple[str, ...]:
+    """Ids of the facts a promotion follows from."""
+    body = version.body
+    approvals = [fact.id for fact in project.ledger.find("approval", subject=version.id)]
+    behind = (version.id, *(str(body[name]) for name in ("verdict", "evaluation", "candidate")), *approvals)
+    return (*behind, *((current.fact.id,) if current else ()))
 
 
 def _approval(project: Project, version: Fact) -> str | None:

@@ -17,16 +17,19 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from homeostat.errors import HomeostatError, ProjectError, Unreachable
 
 BUSY_S = 30
+CACHE_KIB = 32_768
+"""Pages of a SQLite file that a connection keeps at most: an index that is looked into often stays in memory."""
 WRITES = "homeostat_writes"
 """Execution option of an engine or connection whose transactions take SQLite's write lock at once."""
+PASSING = "homeostat_passing"
+"""Execution option of one whose commits need not survive a power cut: they come back sooner, and in their order or not at all."""
 
 
-def make_engine(url: str, *, synchronous: str = "FULL") -> sa.Engine:
+def make_engine(url: str) -> sa.Engine:
     """An engine for a SQLite or PostgreSQL URL. It connects at first use; dispose of it when done.
 
     Args:
         url: such as ``sqlite:////data/ledger.sqlite`` or ``postgresql://user:password@host/name``.
-        synchronous: SQLite only. ``FULL``: a commit survives a power cut; ``NORMAL``: it survives the process.
 
     Raises:
         ProjectError: HS610, the URL is not one of a database that can hold a ledger, or its driver is not installed.
@@ -36,7 +39,7 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> sa.Engine:
         backend = parsed.get_backend_name()
         if backend == "sqlite" and parsed.database not in {None, "", ":memory:"}:
             engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_S})
-            _prepare_sqlite(engine, synchronous)
+            _prepare_sqlite(engine)
             return engine
         if backend == "postgresql":
             return _postgresql(parsed)
@@ -58,6 +61,13 @@ def translated(engine: sa.Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _ours(engine, error) from error
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to read on, its failures told as ours."""
+    with translated(engine), engine.connect() as connection:
+        yield connection
 
 
 def _bad_url() -> ProjectError:
@@ -83,20 +93,25 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         ) from error
 
 
-def _prepare_sqlite(engine: sa.Engine, synchronous: str) -> None:
+def _prepare_sqlite(engine: sa.Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         # Python's own transaction handling would begin late and commit around DDL: we say BEGIN ourselves.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
         _write_ahead(connection)
-        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(WRITES, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(PASSING, False) else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _write_ahead(connection: Any) -> None:

@@ -1,25 +1,38 @@
-"""The ledger in a SQL database (SQLite or PostgreSQL): facts are only ever added.
+"""The ledger in a SQL database (SQLite or PostgreSQL): facts are only ever added, and each is linked to all before it.
 
 ``record`` and ``move`` are safe to repeat and to race: whoever comes second finds the first one's fact.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from homeostat.core.facts import Fact, Pointer
-from homeostat.core.ids import canonical, digest
 from homeostat.errors import HomeostatError, ProjectError, Refusal
-from homeostat.infra.database import WRITES, make_engine, translated
+from homeostat.infra import ledger_chain, ledger_index
+from homeostat.infra.database import PASSING, WRITES, make_engine, reading, translated
+from homeostat.infra.ledger_audit import Audit
+from homeostat.infra.ledger_rows import causes_of, in_parts, move_digest, read_by_id, read_facts, to_fact, to_row
 from homeostat.infra.ledger_schema import CAUSES, FACTS, MOVES, prepare
+
+
+def _unless_known(table: sa.Table, dialect: str) -> sa.sql.dml.ReturningInsert[Any]:
+    """Inserts a row unless its key is taken; returns a row when it was free: the drivers do not agree on the count of an insert."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return make(table).on_conflict_do_nothing().returning(*table.primary_key.columns)
+
+
+_INSERT_FACT = {dialect: _unless_known(FACTS, dialect) for dialect in ("postgresql", "sqlite")}
+_INSERT_MOVE = {dialect: _unless_known(MOVES, dialect) for dialect in ("postgresql", "sqlite")}
+_INSERT_CAUSES = CAUSES.insert()
+_KNOWN = sa.select(FACTS.c.id).where(FACTS.c.id.in_(sa.bindparam("ids", expanding=True)))
+_ONE = sa.select(FACTS).where(FACTS.c.id == sa.bindparam("id"))
 
 
 def open_ledger(url: str) -> SqlLedger:
@@ -40,16 +53,22 @@ def open_ledger(url: str) -> SqlLedger:
 
 
 class SqlLedger:
-    """``core.facts.Ledger`` over an engine whose database is prepared. Threads may share it."""
+    """``core.facts.Ledger`` over an engine whose database is prepared. Threads may share it.
+
+    ``index`` finds facts by number, measures and labels; ``audit`` proves that nothing was altered.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._writer = engine.execution_options(**{WRITES: True})
+        self.index = ledger_index.SqlIndex(engine)
+        self.audit = Audit(engine)
 
-    def record(self, fact: Fact, *also: Fact) -> Fact:
+    def record(self, fact: Fact, *also: Fact, lasting: bool = True) -> Fact:
         """Store the fact unless its (kind, key) is there; return the stored one either way.
 
         ``also`` are stored in the same transaction: all of them or none. When ``fact`` is there already, nothing is stored.
+        What isn't ``lasting`` outlives the process; a power cut may take the newest of it, never one of several or one in between.
 
         Raises:
             ProjectError: HS605, a cause is not in the ledger.
@@ -58,13 +77,15 @@ class SqlLedger:
         known = self.get(fact.id)
         if known is not None:
             return _same(known, fact)
-        with self._writing() as connection:
-            return _add(connection, [fact, *also])[0]
+        with self._writing(lasting=lasting) as connection:
+            added = _add(connection, [fact, *also])
+            _link(connection, added.new)
+        return added.stored[0]
 
     def get(self, fact_id: str) -> Fact | None:
         """The fact with this id."""
-        with self._reading() as connection:
-            found = _read(connection, sa.select(FACTS).where(FACTS.c.id == fact_id))
+        with reading(self._engine) as connection:
+            found = read_facts(connection, _ONE, {"id": fact_id})
         return found[0] if found else None
 
     def find(self, kind: str, *, subject: str | None = None, limit: int | None = None) -> list[Fact]:
@@ -72,18 +93,18 @@ class SqlLedger:
         query = sa.select(FACTS).where(FACTS.c.kind == kind)
         if subject is not None:
             query = query.where(FACTS.c.subject == subject)
-        with self._reading() as connection:
-            return _read(connection, query.order_by(FACTS.c.seq.desc()).limit(limit))
+        with reading(self._engine) as connection:
+            return read_facts(connection, query.order_by(FACTS.c.seq.desc()).limit(limit))
 
     def effects(self, fact_id: str) -> list[Fact]:
         """Facts that name this one among their causes, oldest first."""
         query = sa.select(FACTS).join(CAUSES, CAUSES.c.effect == FACTS.c.id).where(CAUSES.c.cause == fact_id)
-        with self._reading() as connection:
-            return _read(connection, query.order_by(FACTS.c.seq))
+        with reading(self._engine) as connection:
+            return read_facts(connection, query.order_by(FACTS.c.seq))
 
     def pointer(self, name: str) -> Pointer | None:
         """Where a pointer stands. One indexed look; it never waits for a writer."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return _pointer(connection, name)
 
     def move(self, name: str, *, to: str, expected: str | None, because: Fact, also: Sequence[Fact] = ()) -> Fact:
@@ -97,24 +118,21 @@ class SqlLedger:
         """
         with self._writing() as connection:
             if _has_moved(connection, name, because):
-                return _read(connection, sa.select(FACTS).where(FACTS.c.id == because.id))[0]
+                return read_facts(connection, _ONE, {"id": because.id})[0]
             current = _pointer(connection, name)
             if (current.fact if current else None) != expected:
                 raise _elsewhere(name, expected, current)
-            stored = _add(connection, [because, *also])[0]
+            added = _add(connection, [because, *also])
             _require(connection, [to])
-            row = {"name": name, "number": (current.moves if current else 0) + 1, "fact": to, "because": because.id}
+            number = (current.moves if current else 0) + 1
+            row = {"name": name, "number": number, "fact": to, "because": because.id}
             # On PostgreSQL two movers may both get here; the key (name, number) lets one of them through.
-            if not _insert(connection, MOVES, row) and not _has_moved(connection, name, because):
+            moved = connection.execute(_INSERT_MOVE[connection.dialect.name], row).first() is not None
+            if not moved and not _has_moved(connection, name, because):
                 raise _elsewhere(name, expected, _pointer(connection, name))
-            return stored
-
-    def altered(self) -> list[str]:
-        """Ids of facts whose row no longer has the digest it was written with, oldest first; empty is good."""
-        with self._reading() as connection:
-            digests = {row.id: row.digest for row in connection.execute(sa.select(FACTS.c.id, FACTS.c.digest))}
-            facts = _read(connection, sa.select(FACTS).order_by(FACTS.c.seq))
-        return [fact.id for fact in facts if _row(fact)["digest"] != digests.get(fact.id)]
+            move = ledger_chain.Entry(ledger_chain.pointer_series(name), move_digest(name, number, to, because.id), nth=number)
+            _link(connection, added.new, [move] if moved else [])
+            return added.stored[0]
 
     def close(self) -> None:
         """Let go of the database."""
@@ -127,57 +145,46 @@ class SqlLedger:
         self.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with translated(self._engine), self._engine.connect() as connection:
+    def _writing(self, *, lasting: bool = True) -> Iterator[sa.Connection]:
+        engine = self._writer if lasting else self._writer.execution_options(**{PASSING: True})
+        with translated(self._engine), engine.begin() as connection:
+            if not lasting and connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
             yield connection
 
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with translated(self._engine), self._writer.begin() as connection:
-            yield connection
+
+class _Added(NamedTuple):
+    """The facts as they are stored now, in the order given, and those that are new with the digests of their rows."""
+
+    stored: list[Fact]
+    new: list[tuple[Fact, str]]
 
 
-def _row(fact: Fact) -> dict[str, Any]:
-    """A fact as the columns of its row, without its number."""
-    if fact.at.tzinfo is None:
-        raise ValueError(f"the fact {fact.id} has a time without a zone: {fact.at!r}")
-    row = {
-        "id": fact.id,
-        "kind": fact.kind,
-        "key": fact.key,
-        "subject": fact.subject,
-        "at": fact.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": fact.actor,
-        "body": canonical(fact.body).decode(),
-    }
-    return row | {"digest": digest(row | {"causes": _causes(fact)})}
+def _add(connection: sa.Connection, facts: Sequence[Fact]) -> _Added:
+    """Store those of the facts that are new; they may be each other's causes."""
+    new: dict[str, tuple[Fact, str]] = {}
+    for fact in facts:
+        row = to_row(fact)
+        seq = connection.execute(_INSERT_FACT[connection.dialect.name], row).scalar()
+        if seq is not None:
+            new[fact.id] = to_fact(row, causes_of(fact), seq), row["digest"]
+    causes = [(fact.id, cause, i) for fact, _ in new.values() for i, cause in enumerate(fact.causes)]
+    if causes:
+        _require(connection, [cause for _, cause, _ in causes if cause not in new])
+        connection.execute(_INSERT_CAUSES, [{"effect": effect, "cause": cause, "position": i} for effect, cause, i in causes])
+    stored = {name: fact for name, (fact, _) in new.items()} | read_by_id(connection, [fact.id for fact in facts if fact.id not in new])
+    return _Added([_same(stored[fact.id], fact) for fact in facts], list(new.values()))
 
 
-def _causes(fact: Fact) -> list[str]:
-    return list(dict.fromkeys(fact.causes))
-
-
-def _add(connection: sa.Connection, facts: Sequence[Fact]) -> list[Fact]:
-    """Store those of the facts that are new; they may be each other's causes. Returns the stored ones in the same order."""
-    new = [fact for fact in facts if _insert(connection, FACTS, _row(fact))]
-    _require(connection, [cause for fact in new for cause in _causes(fact)])
-    rows = [{"effect": fact.id, "cause": cause, "position": i} for fact in new for i, cause in enumerate(_causes(fact))]
-    if rows:
-        connection.execute(CAUSES.insert(), rows)
-    stored = {fact.id: fact for fact in _read(connection, sa.select(FACTS).where(FACTS.c.id.in_([fact.id for fact in facts])))}
-    return [_same(stored[fact.id], fact) for fact in facts]
-
-
-def _insert(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Insert the row unless its key is taken; says whether it was free."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    # A returned row, not the row count: the drivers do not agree on the count of an insert.
-    inserted = make(table).values(row).on_conflict_do_nothing().returning(*table.primary_key.columns)
-    return connection.execute(inserted).first() is not None
+def _link(connection: sa.Connection, new: Sequence[tuple[Fact, str]], moves: Sequence[ledger_chain.Entry] = ()) -> None:
+    """Chain and index what a transaction wrote; nothing else is written after it."""
+    numbers = ledger_chain.append(connection, [*(ledger_chain.Entry(f.kind, told, f.id, f.seq) for f, told in new), *moves])
+    indexed = [ledger_index.Indexed(fact.kind, nth, fact.body) for (fact, _), nth in zip(new, numbers, strict=False)]
+    ledger_index.write(connection, indexed)
 
 
 def _require(connection: sa.Connection, ids: Sequence[str]) -> None:
-    known = set(connection.execute(sa.select(FACTS.c.id).where(FACTS.c.id.in_(ids))).scalars()) if ids else set()
+    known = {one for some in in_parts(ids) for one in connection.execute(_KNOWN, {"ids": some}).scalars()}
     missing = [one for one in ids if one not in known]
     if missing:
         raise ProjectError("HS605", f"{', '.join(missing)} named as a cause or target is not in the ledger", next_step="record it first")
@@ -188,31 +195,6 @@ def _same(stored: Fact, asked: Fact) -> Fact:
     if stored.key != asked.key:
         raise HomeostatError("HS001", f"two {asked.kind} facts with different keys share the id {asked.id}")
     return stored
-
-
-def _read(connection: sa.Connection, query: sa.Select[Any]) -> list[Fact]:
-    """The facts a query over ``FACTS`` finds, in its order, each with its causes in the order they were given."""
-    rows = connection.execute(query).all()
-    if not rows:
-        return []
-    ids = query.with_only_columns(FACTS.c.id).subquery()
-    links = sa.select(CAUSES.c.effect, CAUSES.c.cause).join(ids, ids.c.id == CAUSES.c.effect).order_by(CAUSES.c.effect, CAUSES.c.position)
-    causes: dict[str, list[str]] = {}
-    for effect, cause in connection.execute(links):
-        causes.setdefault(effect, []).append(cause)
-    return [
-        Fact(
-            kind=row.kind,
-            key=row.key,
-            at=datetime.fromisoformat(row.at),
-            body=json.loads(row.body),
-            subject=row.subject,
-            actor=row.actor,
-            causes=tuple(causes.get(row.id, ())),
-            seq=row.seq,
-        )
-        for row in rows
-    ]
 
 
 def _pointer(connection: sa.Connection, name: str) -> Pointer | None:

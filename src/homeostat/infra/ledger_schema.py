@@ -1,7 +1,8 @@
 """The ledger's tables, and their creation in a database that does not have them yet.
 
-Every table only grows: facts, the causes of each, and the moves of each pointer. A pointer stands where its newest move
-put it. Triggers refuse to change or delete a row.
+Facts, the causes of each, the moves of each pointer and the links of the chain over all of them only grow: triggers refuse to
+change or delete a row. A pointer stands where its newest move put it. Measures and labels are an index over the facts and can be
+made anew from them.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import sqlalchemy as sa
 from homeostat.errors import ProjectError
 from homeostat.infra.database import WRITES
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision this program knows, oldest first; the last is the one it writes."""
 
 VERSION_TABLE = "ledger_version"
 METADATA = sa.MetaData()
+_WHOLE = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 
 FACTS = sa.Table(
     "facts",
     METADATA,
-    sa.Column("seq", sa.Integer().with_variant(sa.BigInteger(), "postgresql"), primary_key=True, autoincrement=True),
+    sa.Column("seq", _WHOLE, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
@@ -52,6 +54,35 @@ MOVES = sa.Table(
     sa.Column("because", sa.Text, sa.ForeignKey("facts.id"), nullable=False),
     sa.Index("moves_by_because", "because", "name", unique=True),
 )
+LINKS = sa.Table(
+    "links",
+    METADATA,
+    sa.Column("number", _WHOLE, primary_key=True, autoincrement=False),  # 1, 2, 3 ... of everything written
+    sa.Column("series", sa.Text, nullable=False),  # a fact's kind, or @ and the name of a pointer
+    sa.Column("nth", _WHOLE, nullable=False),  # 1, 2, 3 ... of this series; of a pointer: the move's number
+    sa.Column("fact", sa.Text, sa.ForeignKey("facts.id"), nullable=True, unique=True),  # none for a move
+    sa.Column("seq", _WHOLE, nullable=True),  # the fact's
+    sa.Column("digest", sa.Text, nullable=False),  # of the row it is about
+    sa.Column("chain", sa.Text, nullable=False),  # SHA-256 of the chain of the link before and of all of the above
+    sa.Index("links_by_series", "series", "nth", unique=True),
+)
+
+
+def _index(name: str, value: sa.types.TypeEngine[float] | sa.types.TypeEngine[str]) -> sa.Table:
+    return sa.Table(
+        name,
+        METADATA,
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("nth", _WHOLE, primary_key=True, autoincrement=False),
+        sa.Column("value", value, nullable=False),
+        sa.Index(f"{name}_by_value", "kind", "name", "value", "nth"),
+        sqlite_with_rowid=False,
+    )
+
+
+MEASURES = _index("measures", sa.Double())
+LABELS = _index("labels", sa.Text())
 
 
 def prepare(engine: sa.Engine) -> None:

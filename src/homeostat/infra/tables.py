@@ -116,6 +116,16 @@ class Table:
             except (DeltaError, OSError) as error:
                 raise fault(error, self.path.name) from error
 
+    def lost_files(self, version: int) -> list[str]:
+        """Files of a version that are gone or of another size than when they were committed; their content is not read.
+
+        Raises:
+            ProjectError: HS608, the table does not exist yet; HS605, there is no such version.
+        """
+        actions = self._open(version).get_add_actions(flatten=True)
+        sizes = dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True))
+        return sorted(name for name, size in sizes.items() if not _has_size(self.path / name, size))
+
     def columns(self) -> dict[str, Any]:
         """The newest version's columns and Polars types.
 
@@ -230,6 +240,10 @@ class Table:
             else:
                 high = middle
         return low
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _ordered(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:

@@ -39,6 +39,8 @@ COMMANDS: dict[str, str] = {
     "operate": "Run the loop: watch, diagnose, repair.",
     "reproduce": "Train a version again from its record and compare the graphs.",
     "trace": "Walk from a prediction back to its data, code and approver.",
+    "versions": "List the versions: find, filter and sort them by their metrics.",
+    "verify": "Find whatever was altered in the ledger and the files it names.",
     "history": "List what happened, newest first.",
     "show": "Show one fact and what it is connected to.",
 }

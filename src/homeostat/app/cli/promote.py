@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 @click.argument("version", type=int, required=False)
 def _promote(project: Path, version: int | None) -> Answer:
     from homeostat.flow.project import open_project
-    from homeostat.flow.registry import champion, version_numbered, versions
+    from homeostat.flow.registry import champion, version_numbered
     from homeostat.flow.validate import promote
 
     with open_project(project) as opened:
-        number = version if version is not None else len(versions(opened))
+        number = version if version is not None else opened.index.count("version")
         promotion = promote(opened, version_numbered(opened, number).fact)
         now = champion(opened)
         lines = [f"version {now.number if now else '-'} is the champion ({promotion.id}); a running server follows within a second"]

@@ -11,7 +11,7 @@ from homeostat.app.rest.server import Resolve, ServeSettings, serve
 from homeostat.app.rest.service import Current
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
-from homeostat.flow.registry import CHAMPION, load_bundle, version_of
+from homeostat.flow.registry import CHAMPION, load_bundle, require_unaltered, version_of
 from homeostat.infra.predictions import PredictionLog, count
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def pointer_of(project: Project) -> Resolve:
         if pointer is None:
             return None
         if pointer.fact not in known:
+            require_unaltered(project, pointer.fact, pointer=CHAMPION)
             version = version_of(project, pointer.fact)
             known[pointer.fact] = Current(version.number, version.bundle, lambda: load_bundle(project, version.bundle))
         return known[pointer.fact]
