@@ -67,7 +67,7 @@ def validate(project: Project, evaluation: Fact) -> Fact:
 
 
 def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
-    from homeostat.core.records import Score
+    from homeostat.core.records import Robustness, Score
     from homeostat.validation.gates import Evidence
     from homeostat.validation.validate import validate as judge
 
@@ -91,6 +91,7 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         inputs=_fields(project, str(candidate.body["bundle"])),
         champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
         block=int(evaluation.body["block"]),
+        robustness=Robustness(**evaluation.body["robustness"]),
     )
     charter = project.charter
     return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives)
