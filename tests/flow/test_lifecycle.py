@@ -14,6 +14,7 @@ from homeostat.app.demo.months import Month, to_csv
 from homeostat.app.demo.story import deliver
 from homeostat.core.targets import encode_target
 from homeostat.errors import DataError, ProjectError, Refusal
+from homeostat.flow.approvals import approve
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.datasets import read_dataset
 from homeostat.flow.evaluate import evaluate
@@ -21,11 +22,12 @@ from homeostat.flow.feasible import check
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, versions
 from homeostat.flow.serving import export, score_file, serving
 from homeostat.flow.train import Order, split_rows, train
 from homeostat.flow.training_rows import training_rows
-from homeostat.flow.validate import approve, promote, rollback, validate
+from homeostat.flow.validate import validate
 from homeostat.serving.predictor import Predictor
 from homeostat.stats.metrics import metric
 

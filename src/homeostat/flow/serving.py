@@ -9,7 +9,8 @@ from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
 from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
-from homeostat.flow.registry import Version, champion, load_bundle
+from homeostat.flow.registry import CHAMPION, Version, champion
+from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.writing import check_suffix, write_rows
 
 if TYPE_CHECKING:
@@ -28,15 +29,18 @@ class Serving:
 
 
 def serving(project: Project) -> Serving:
-    """The champion with its bundle.
+    """The champion with its bundle; its promotion, its registration and the bundle itself are what was signed.
 
     Raises:
         ProjectError: HS608, nothing is promoted yet.
+        Refusal: HS711 or HS712, a signature does not hold.
+        BundleError: HS401, the bundle is missing or altered.
     """
-    version = champion(project)
-    if version is None:
+    version, pointer = champion(project), project.ledger.pointer(CHAMPION)
+    if version is None or pointer is None:
         raise ProjectError("HS608", "no version is promoted yet", next_step="`homeostat run` trains, validates and promotes one")
-    return Serving(version, load_bundle(project, version.bundle))
+    check_pointer(project, pointer)
+    return Serving(version, trusted_bundle(project, version))
 
 
 def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:

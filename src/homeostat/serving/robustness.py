@@ -75,12 +75,12 @@ def _wrong(predictor: Predictor, rows: pl.DataFrame) -> str:
     first = {name: _plain(value) for name, value in zip(names, rows.select(names).row(0), strict=True)}
     try:
         scores, _ = predictor.decide_frame(rows)
+        if not np.isfinite(scores).all():
+            return f"{int((~np.isfinite(scores)).any(axis=1).sum())} answers are not finite"
         alone, _ = predictor.score_rows([first])
     except Exception as error:  # noqa: BLE001 - told as the finding it is: whatever a row raises, it broke the bundle
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
     scores = np.concatenate([scores, alone])
-    if not np.isfinite(scores).all():
-        return f"{int((~np.isfinite(scores)).any(axis=1).sum())} answers are not finite"
     if predictor.manifest.classes:
         off = (np.abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE) | (scores < -SUM_TOLERANCE).any(axis=1)
         if off.any():

@@ -146,7 +146,7 @@ def baseline(changes: dict[str, Any]) -> Any:
 
 def approved(name: str, role: str) -> Callable[[pytest.FixtureRequest], Outcomes]:
     def case(request: pytest.FixtureRequest) -> Outcomes:
-        from homeostat.flow.validate import approve
+        from homeostat.flow.approvals import approve
 
         project: Project = request.getfixturevalue("project")
 

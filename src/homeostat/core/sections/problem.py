@@ -14,7 +14,9 @@ class Stakeholder(Section):
     """A person with a say."""
 
     name: str = Field(min_length=1)
-    role: Literal["owner", "approver", "user", "developer"]
+    role: Literal["owner", "approver", "user", "developer"] | Name = Field(
+        description="besides these four, the roles that deploy.approvals names"
+    )
 
 
 class Scale(Section):
