@@ -218,7 +218,7 @@ def test_the_exported_graph_is_the_served_one(project: Project, months: list[Mon
     import onnxruntime
 
     done = export(project, tmp_path / "out", ("onnx",))
-    assert done["files"] == ["manifest.json", "model.onnx", "plan.json"]
+    assert done["files"] == ["bom.cdx.json", "manifest.json", "model.onnx", "plan.json"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
     assert manifest["name"] == "bike-demand"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
+from homeostat.flow.bom import BOM_FILE, bill_of
 from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
 from homeostat.flow.registry import CHAMPION, Version, champion
@@ -74,7 +75,7 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
 
 
 def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """Write the champion as files: ``onnx`` gives the graph, its manifest and the plan.
+    """Write the champion as files: ``onnx`` gives the graph, its manifest, the plan, and the bill of materials.
 
     Raises:
         ProjectError: HS609, a kind this version does not write; HS602, the folder cannot be written.
@@ -83,7 +84,8 @@ def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, 
     if unknown:
         raise ProjectError("HS609", f"got {', '.join(unknown)!r} to export; this version writes onnx", place="--to")
     now = serving(project)
-    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan}
+    bom = bill_of(project, now.version, now.bundle)
+    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan, BOM_FILE: bom}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

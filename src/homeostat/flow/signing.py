@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.ids import canonical, digest
@@ -53,7 +54,7 @@ def keys(project: Project) -> tuple[Key, ...]:
             datetime.fromisoformat(str(fact.body["valid_until"])),
             after,
         )
-        for fact, after in zip(facts, [*facts[1:], None], strict=True)
+        for fact, after in zip_longest(facts, facts[1:])
     )
 
 
@@ -192,11 +193,12 @@ def trusted_bundle(project: Project, version: Version) -> Bundle:
 
 
 def check_pointer(project: Project, pointer: Pointer) -> None:
-    """Make sure that what moved a pointer is signed, and moved it to where it stands.
+    """Make sure that the version a pointer stands at is signed, and so is what moved it, which moved it there.
 
     Raises:
         Refusal: HS711 or HS712.
     """
+    check(project, project.require(pointer.fact))
     because = project.require(pointer.moved_by)
     check(project, because)
     if because.body["version"] != pointer.fact:

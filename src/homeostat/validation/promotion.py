@@ -82,7 +82,7 @@ def promotion_allowed(
             return Allowed(False, refused[0].reason)
         yes = [one.person for one, allowed in stands if allowed]
         if not yes:
-            why = stands[-1][1].reason if stands else f"{_either(of_role)} has not answered"
+            why = stands[-1][1].reason if stands else f"{_either(of_role)} has not answered" if of_role else "nobody has it"
             return Allowed(False, f"an approval by the role {each.role} is missing: {why}")
         names += [f"{yes[-1]} approved as {each.role}"]
     return Allowed(True, ", ".join(names) or "the charter asks for no approval")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--tick", "ticked", multiple=True, help="An item of the role's checklist, in its own words; may be given again.")
 @click.option("--reject", is_flag=True, help="Say no: the version cannot be promoted until you approve it.")
 @click.option("--because", default="", help="With --reject: why.")
-def _approve(project: Path, version: int, approver: str, role: str, ticked: tuple[str, ...], reject: bool, because: str) -> Answer:  # noqa: PLR0913 - one argument per option
+def _approve(project: Path, version: int, *, approver: str, role: str, ticked: tuple[str, ...], reject: bool, because: str) -> Answer:  # noqa: PLR0913 - one per option
     from homeostat.flow.approvals import approve, refuse
     from homeostat.flow.project import open_project
 

@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve the champion over HTTP.",
     "score": "Score a file in one batch.",
     "export": "Write the model for use elsewhere.",
+    "bom": "Write a version's bill of materials (CycloneDX).",
     "labels": "Take in labels that arrived late.",
     "label": "Label rows of the dataset: by rules, a review queue, a file.",
     "monitor": "Evaluate the windows that are due.",
