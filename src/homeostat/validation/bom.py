@@ -63,10 +63,11 @@ def bill_of_materials(made: Lineage) -> bytes:
     """The bill of materials as UTF-8 JSON."""
     model, data, charter = f"version/{made.number}", made.dataset.id, made.charter.id
     libraries = dict(_libraries(made.run.body["environment"]))
+    named = f"{made.version.id}:{made.version.body['bundle']}"
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": SPEC,
-        "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, f'{made.version.id}:{made.version.body["bundle"]}')}",
+        "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, named)}",
         "version": 1,
         "metadata": {
             "timestamp": made.version.at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -181,7 +182,7 @@ def _data(made: Lineage) -> dict[str, Any]:
     told = {
         "type": "dataset",
         "name": f"{made.version.body['name']} rows",
-        "description": f"{body['rows']} curated rows, version {body['version']} of table {body['table']}; {made.evaluation.body['rows']} sealed",
+        "description": f"{body['rows']} curated rows, {made.evaluation.body['rows']} of them sealed as the holdout (table {body['table']})",
         "contents": {"properties": _properties(sources)},
         **({"sensitiveData": sensitive} if sensitive else {}),
     }
