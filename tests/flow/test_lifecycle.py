@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 
 from homeostat.app.demo.months import Month, to_csv
 from homeostat.app.demo.story import deliver
+from homeostat.core.sections import ColumnChoice
 from homeostat.core.targets import encode_target
 from homeostat.errors import DataError, ProjectError, Refusal
 from homeostat.flow.approvals import approve
@@ -199,6 +201,17 @@ def _another_version(project: Project, months: list[Month]) -> Fact:
     version = validate(project, evaluate(project, train(project, order)))
     assert version.body["passed"], project.require(str(version.body["verdict"])).body
     return version
+
+
+def test_a_challenger_that_needs_fewer_columns_keeps_the_contract(project: Project) -> None:
+    preparation = project.charter.preparation.model_copy(update={"columns": {"windspeed": ColumnChoice(drop=True)}})
+    fewer = replace(project, charter=project.charter.model_copy(update={"preparation": preparation}))
+    with fewer:
+        version = validate(fewer, evaluate(fewer, train(fewer, Order(fewer.ledger.find("dataset")[0].id, fewer.charter.learning))))
+        inputs = {source.name for source in load_bundle(fewer, str(version.body["bundle"])).manifest.inputs}
+        assert "windspeed" not in inputs  # and callers go on sending it
+        gates = {gate["gate"]: gate["passed"] for gate in fewer.require(str(version.body["verdict"])).body["gates"]}
+        assert gates["contract"]
 
 
 def test_batch_and_rows_give_the_same_numbers(project: Project, months: list[Month], tmp_path: Path) -> None:

@@ -415,6 +415,13 @@ class TestContract:
             "contract"
         ].passed
 
+    def test_what_the_champion_ignored_must_still_be_ignored(self) -> None:
+        more = replace(GOOD, inputs=("hour", "temp", "note"), needed_inputs=("hour", "temp"), champion_optional=("note",))
+        assert judge(more)["contract"].passed
+        result = judge(replace(more, champion_optional=("note", "wind")))["contract"]
+        assert not result.passed
+        assert "wind is no longer accepted" in result.detail
+
     def test_unless_said_otherwise_all_inputs_are_needed(self) -> None:
         result = judge(replace(GOOD, inputs=("hour", "temp", "wind")))["contract"]
         assert not result.passed

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from homeostat.core.facts import Fact
     from homeostat.core.records import Verdict
     from homeostat.flow.project import Project
+    from homeostat.serving.manifest import Manifest
 
 
 def validate(project: Project, evaluation: Fact) -> Fact:
@@ -77,9 +78,11 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
     from homeostat.validation.gates import Evidence
     from homeostat.validation.validate import validate as judge
 
+    serving = project.ledger.get(str(evaluation.body["champion"])) if evaluation.body["champion"] else None
+    ours = load_bundle(project, str(candidate.body["bundle"])).manifest
+    theirs = load_bundle(project, str(serving.body["bundle"])).manifest if serving else None
     arrays = load_arrays(project.blobs.get(str(evaluation.body["arrays"])))
     parity = candidate.body["parity"]
-    serving = project.ledger.get(str(evaluation.body["champion"])) if evaluation.body["champion"] else None
     evidence = Evidence(
         metric=project.charter.success.metric,
         y=arrays["y"],
@@ -94,8 +97,10 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         parity_difference=float(parity["max_difference"]),
         parity_flips=int(parity["flips"]),
         parity_limit=float(parity["tolerance"]),
-        inputs=_fields(project, str(candidate.body["bundle"])),
-        champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
+        inputs=dict.fromkeys(ours.ignored, "") | _kinds(ours),
+        needed_inputs=ours.required(),
+        champion_inputs=_kinds(theirs) if theirs else None,
+        champion_optional=theirs.ignored if theirs else (),
         block=int(evaluation.body["block"]),
         robustness=Robustness(**evaluation.body["robustness"]),
     )
@@ -103,8 +108,8 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
     return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives)
 
 
-def _fields(project: Project, bundle: str) -> dict[str, str]:
-    return {source.name: source.kind for source in load_bundle(project, bundle).manifest.inputs}
+def _kinds(manifest: Manifest) -> dict[str, str]:
+    return {source.name: source.kind for source in manifest.inputs}
 
 
 def failed_gates(project: Project, version: Fact) -> list[str]:

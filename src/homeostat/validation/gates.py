@@ -70,6 +70,7 @@ class Evidence:
         parity_limit: the largest difference allowed; a library that computes in float32 inside is allowed its rounding.
         inputs: fields that the candidate accepts, as names or as names with kinds.
         champion_inputs: fields that the champion's callers send, likewise; None when there is no champion.
+        champion_optional: fields that they may send besides, which the champion ignores.
         needed_inputs: fields without which the candidate refuses a row; None: it needs all of ``inputs``.
         block: rows resampled together, for rows in time order.
         robustness: how the bundle took rows made to break it, and nulls.
@@ -90,6 +91,7 @@ class Evidence:
     parity_limit: float = PARITY_LIMIT
     inputs: Fields | None = None
     champion_inputs: Fields | None = None
+    champion_optional: Collection[str] = ()
     needed_inputs: Fields | None = None
     block: int = 1
     robustness: Robustness | None = None

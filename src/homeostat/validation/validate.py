@@ -233,7 +233,7 @@ def _contract(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> 
     if evidence.inputs is None or evidence.champion_inputs is None:
         return _result(gate, False, None, f"the inputs of the {'candidate' if evidence.inputs is None else 'champion'} are not known")
     ours, theirs = _kinds(evidence.inputs), _kinds(evidence.champion_inputs)
-    broken = [f"{name} is no longer accepted" for name in theirs if name not in ours]
+    broken = [f"{name} is no longer accepted" for name in (*theirs, *evidence.champion_optional) if name not in ours]
     needed = ours if evidence.needed_inputs is None else evidence.needed_inputs
     broken += [f"{name} is needed and callers don't send it" for name in needed if name not in theirs]
     both = [(name, theirs[name], ours[name]) for name in theirs if name in ours]

@@ -57,10 +57,10 @@ def pointer_of(project: Project) -> Resolve:
         pointer = project.ledger.pointer(CHAMPION)
         if pointer is None:
             return None
-        if pointer.fact not in known:
+        if pointer.moved_by not in known:
             version = version_of(project, pointer.fact)
             check_pointer(project, pointer)
-            known[pointer.fact] = Current(version.number, version.bundle, lambda: trusted_bundle(project, version))
-        return known[pointer.fact]
+            known[pointer.moved_by] = Current(version.number, version.bundle, lambda: trusted_bundle(project, version))
+        return known[pointer.moved_by]
 
     return resolve
