@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -167,44 +169,51 @@ def resamples() -> dict[str, float]:
     return {"seconds": float(np.median(ours)), "low": interval[0], "high": interval[1], "sklearn_loop_seconds": loop}
 
 
-def page(when: str, on: str, versions: dict[str, str], speed: dict[str, float], judged: list[dict[str, object]]) -> str:
+def page(told: dict[str, Any]) -> str:
     """The figures as a page."""
+    speed, gates = told["speed"], told["gates"]
     lines = [
         "# Judging",
         "",
-        f"{when}, {on}, {', '.join(f'{name} {number}' for name, number in versions.items())}.",
-        "Again: `.venv/bin/python -m benchmarks.judging`.",
+        "Again: `.venv/bin/python -m benchmarks.judging`; `speed` or `gates` behind it measures one of the two.",
         "",
         f"2,000 resamples of AUC on 100,000 rows: {speed['seconds']:.2f} s (median of 3); scikit-learn's `roc_auc_score` in a loop",
         f"{speed['sklearn_loop_seconds']:.0f} s (from 40 of them), {speed['sklearn_loop_seconds'] / speed['seconds']:.0f} times as long.",
+        _where(speed),
         "",
         f"The paired gate at 5 %, {CHALLENGERS} challengers a cell, {ROWS} fresh rows each. No better: the true saving is the margin.",
         f"Better: it is what was announced as found with 80 % (mean of {ANNOUNCEMENTS} sets of rows).",
         "mae, rmse: hourly rows whose errors a day shares, taken by day. A star marks the test that `success.test: auto` takes.",
+        _where(gates),
         "",
         "| metric | margin | test | no better, passed | announced saving | better, passed |",
         "|---|---|---|---|---|---|",
     ]
-    told = ("no_better_passed", "announced_saving", "better_passed")
-    for row in judged:
+    for row in gates["judged"]:
         name = f"{row['metric']} | {row['margin']:.0%} | {row['test']}{' *' if row['auto'] else ''}"
-        lines.append(f"| {name} | " + " | ".join(f"{row[each]:.1%}" for each in told) + " |")
+        shares = (row[each] for each in ("no_better_passed", "announced_saving", "better_passed"))
+        lines.append(f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Measure and write."""
-    speed = resamples()
-    print(speed, flush=True)
-    when, on = (
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
-    )
-    versions, judged = {name: version(name) for name in LIBRARIES}, judging()
-    told = {"when": when, "machine": on, "versions": versions, "bootstrap": speed, "judging": judged}
-    (RESULTS / "judging.json").write_text(json.dumps(told, indent=1) + "\n")
-    (RESULTS / "judging.md").write_text(page(when, on, versions, speed, judged))
+def _where(part: dict[str, Any]) -> str:
+    return f"({part['when']}, {part['machine']}, {', '.join(f'{name} {number}' for name, number in part['versions'].items())})"
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {"speed": resamples, "gates": lambda: {"judged": judging()}}
+
+
+def main(asked: list[str]) -> None:
+    """Measure the parts that are asked for, or both, and write them beside what was measured of the other."""
+    path = RESULTS / "judging.json"
+    told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for name in asked or PARTS:
+        machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        measured = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine}
+        told[name] = measured | {"versions": {each: version(each) for each in LIBRARIES}} | PARTS[name]()
+        path.write_text(json.dumps(told, indent=1) + "\n")
+    (RESULTS / "judging.md").write_text(page(told))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -227,6 +227,14 @@ def test_of_two_processes_that_make_the_first_key_one_wins(founded: Path, monkey
         assert len(list((tmp_path / "keys").iterdir())) == 1
 
 
+def test_a_renamed_project_goes_on_with_its_key(project: Project) -> None:
+    renamed = replace(project, charter=project.charter.model_copy(update={"name": "other"}))
+    with renamed:
+        check(renamed, another(renamed, "renamed"))
+        rotate(renamed)
+        assert [key.private_path.name.partition("-")[0] for key in keys(renamed)] == ["bike", "other"]
+
+
 def test_versions_are_numbered_as_registered(project: Project) -> None:
     another(project, "two")
     assert [each.number for each in versions(project)] == [1, 2]

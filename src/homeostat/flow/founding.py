@@ -84,11 +84,10 @@ def found_key(root: Path) -> tuple[str, str]:
         Refusal: HS710, it cannot be made, or would lie in the project.
     """
     from homeostat.flow.signing import ensure_key
-    from homeostat.infra.signing import private_path
 
     with open_project(root) as project:
-        key = ensure_key(project).public.id
-        return key, str(private_path(project.charter.name, key))
+        key = ensure_key(project)
+        return key.public.id, str(key.private_path)
 
 
 def _absolute(origin: sections.Source) -> sections.Source:

@@ -18,6 +18,7 @@ from homeostat.infra.signing import ALGORITHM, VARIABLE, PublicKey, discard_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from homeostat.core.facts import Fact, Pointer
     from homeostat.flow.project import Project
@@ -37,6 +38,11 @@ class Key:
     valid_from: datetime
     valid_until: datetime
     replaced: Fact | None = None
+
+    @property
+    def private_path(self) -> Path:
+        """Where the private half is looked for; it is called after the project's name of when it was made."""
+        return private_path(str(self.fact.body["name"]), self.public.id)
 
     def covers(self, fact: Fact, at: datetime) -> bool:
         """Whether the key was valid when this fact was signed and recorded."""
@@ -129,7 +135,7 @@ def signed(project: Project, kind: str, key: str, body: Mapping[str, object], co
     with_key = ensure_key(project)
     at = max(project.clock.now(), with_key.valid_from).isoformat()
     signature: dict[str, object] = {"key": with_key.public.id, "at": at, "covers": list(dict.fromkeys(covers))}
-    value = sign(project.charter.name, with_key.public.id, _statement(project, kind, key, body, signature))
+    value = sign(str(with_key.fact.body["name"]), with_key.public.id, _statement(project, kind, key, body, signature))
     return {**body, "signature": {**signature, "value": value.hex()}}
 
 

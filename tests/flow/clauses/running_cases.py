@@ -139,8 +139,10 @@ def promoted(before: dict[str, Any], after: dict[str, Any], *ticks: str) -> Call
         found = []
         for number, changes in enumerate((before, after)):
             copy = Path(shutil.copytree(folder, folder.parent / f"copy{number}"))
-            edited(copy, {"problem.stakeholders": PEOPLE, **changes})
-            with open_project(copy) as project:
+            with (
+                open_project(copy) as opened,
+                replace(opened, charter=revised(opened.charter, {"problem.stakeholders": PEOPLE, **changes})) as project,
+            ):
                 version = trained_anew(project, str(number))
                 try:
                     for tick in ticks:

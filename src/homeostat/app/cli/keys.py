@@ -9,7 +9,6 @@ from homeostat.app.cli.output import Answer, command_group, lifecycle_command, t
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from homeostat.flow.project import Project
     from homeostat.flow.signing import Key
 
 
@@ -18,7 +17,7 @@ def _list(project: Path) -> Answer:
     from homeostat.flow.signing import keys
 
     with open_project(project) as opened:
-        told = [_told(opened, key) for key in reversed(keys(opened))]
+        told = [_told(key) for key in reversed(keys(opened))]
     if not told:
         return Answer({"keys": []}, ["no key yet: the first is made when a version is registered"])
     head = ("key", "valid from", "until", "private half")
@@ -26,10 +25,8 @@ def _list(project: Path) -> Answer:
     return Answer({"keys": told}, table(rows, head))
 
 
-def _told(project: Project, key: Key) -> dict[str, Any]:
-    from homeostat.infra.signing import private_path
-
-    path = private_path(project.charter.name, key.public.id)
+def _told(key: Key) -> dict[str, Any]:
+    path = key.private_path
     ended = key.replaced.at if key.replaced else key.valid_until
     return {
         "key": key.public.id,
@@ -46,7 +43,7 @@ def _rotate(project: Path) -> Answer:
     from homeostat.flow.signing import rotate
 
     with open_project(project) as opened:
-        told = _told(opened, rotate(opened))
+        told = _told(rotate(opened))
     lines = [
         f"key {told['key']} signs from now on; its private half is {told['private']}: keep a copy, it is nowhere else",
         "what earlier keys signed stays valid; they sign no more",
