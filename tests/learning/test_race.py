@@ -9,12 +9,17 @@ import polars as pl
 import pytest
 
 from homeostat.core import sections
-from homeostat.learning.candidate import goal_of
+from homeostat.errors import LearningError
+from homeostat.graph.plan import Plan
+from homeostat.graph.size import bundle_mb
+from homeostat.learning.candidate import Candidate, goal_of
 from homeostat.learning.proposals import JUDGES, SURE_FROM, Proposer
+from homeostat.learning.search import search
 from homeostat.learning.trials import Bench, Choice, Race, Stages
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit
 from homeostat.preparation.split import split
+from homeostat.serving.bundle import build, pack
 from homeostat.stats.metrics import metric
 
 if TYPE_CHECKING:
@@ -136,3 +141,32 @@ def test_the_portfolio_comes_before_what_a_sampler_draws() -> None:
     made.warm_up()
     first = [made.propose().choice.params for _ in range(2)]
     assert first == [{"penalty": 30.0, "l1": 0.0}, {"penalty": 10.0, "l1": 0.5}]
+
+
+def test_what_is_too_large_cannot_win_and_members_together_neither() -> None:
+    bench, parts = bench_of()
+    section = sections.Learning(learners=("naive", "linear", "lightgbm"), budget=sections.Budget(seconds=None, trials=8))
+
+    def found(most_mb: float | None) -> Candidate:
+        return search(parts, TASK, section, metric("mae"), bench.stages, clock=lambda: 0.0, most_mb=most_mb)
+
+    free = found(None)
+    assert "lightgbm" in free.learner
+    sizes = {trial.number: trial.size_mb for trial in free.trials}
+    single = [trial for trial in free.trials if trial.learner == "lightgbm"]
+    assert bundle_mb(free.plan.nodes) > min(trial.size_mb for trial in single)
+    most = sorted(trial.size_mb for trial in single)[1]
+    small = found(most)
+    assert bundle_mb(small.plan.nodes) <= most * 1.5, "fitted again on more rows, with as many rounds"
+    assert {trial.number: trial.size_mb for trial in small.trials} == sizes, "what is too large is tried and told"
+    assert found(1e-3).learner in ("linear", "naive")
+    with pytest.raises(LearningError, match=r"HS303.*more than the 1e-06 MB of success.size_mb"):
+        found(1e-6)
+
+
+def test_a_bundle_has_about_the_size_that_its_nodes_say() -> None:
+    bench, parts = bench_of()
+    model = bench.fit(parts.development, Choice("lightgbm", ALL, {**TREES, "num_leaves": 60, "rounds": 300}))
+    plan = Plan("regression", "y", model.preparation.inputs, model.nodes, ())
+    packed = pack(build(plan, name="sized", sample=parts.validation, ignored=["y"], facts={}, created="2026-01-01T00:00:00+00:00"))
+    assert len(packed) / 1e6 == pytest.approx(bundle_mb(model.nodes), rel=0.35)

@@ -95,7 +95,7 @@ def test_a_search_cut_off_at_any_trial_ends_with_the_same_model(
 ) -> None:
     ran: list[int] = []
     plain = Bench.run
-    monkeypatch.setattr(Bench, "run", lambda bench, number, choice: (ran.append(number), plain(bench, number, choice))[1])
+    monkeypatch.setattr(Bench, "run", lambda bench, number, choice, race: (ran.append(number), plain(bench, number, choice, race))[1])
     memo = Remembered(whole[1], known)
     again, _ = searched(rows, bank_task, "auc", memo=memo)
     assert memo.recalled == known

@@ -181,7 +181,8 @@ class Decision:
 class Trial:
     """One tried combination. ``value`` is the success metric on the validation rows, None when the trial failed or was given up.
 
-    ``curve`` is the error of the validation rows at a few steps on the way: as learning went on, or fold by fold.
+    ``curve`` is the error of the validation rows at a few steps on the way: as learning went on, or fold by fold. ``size_mb`` is about
+    what a bundle of its model would have; ``row_us`` how long the library took for one row among many.
     """
 
     number: int
@@ -192,6 +193,8 @@ class Trial:
     seconds: float
     reason: str = ""
     curve: tuple[tuple[int, float], ...] = ()
+    size_mb: float = 0.0
+    row_us: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,16 @@ class Aids:
 NO_AIDS = Aids()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Own:
+    """The aids of one search: where it starts, whom it tells, what it remembers, or what is on record instead of it."""
+
+    start: Mapping[str, Any] | None
+    say: Say | None
+    memo: Memo | None
+    made: Mapping[str, Any] | None
+
+
 def develop(
     charter: Charter, learning: sections.Learning, split: Split, decisions: tuple[Decision, ...], aids: Aids = NO_AIDS
 ) -> Candidate:
@@ -62,7 +72,7 @@ def develop(
     """
     if not charter.objectives:
         say = partial(_say, aids.progress) if aids.progress else None
-        return _one(charter, learning, split, decisions, (aids.start, say, aids.memo("") if aids.memo else None, aids.made))
+        return _one(charter, learning, split, decisions, _Own(aids.start, say, aids.memo("") if aids.memo else None, aids.made))
     every = charter.objectives
     own = learning.model_copy(update={"budget": _share(learning.budget, len(every))})
     known, made = ((given or {}).get("models", {}) for given in (aids.start, aids.made))
@@ -70,7 +80,7 @@ def develop(
     for at, each in enumerate(every):
         told = partial(_say_member, partial(_say, aids.progress), each.name, at, len(every)) if aids.progress else None
         memo = aids.memo(each.name) if aids.memo else None
-        helped = (known.get(each.name), told, memo, made.get(each.name))
+        helped = _Own(known.get(each.name), told, memo, made.get(each.name))
         members[each.name] = _one(charter_of(charter, each), own, split, decisions, helped)
     return _summed(charter, split, members)
 
@@ -104,7 +114,7 @@ def _one(
     learning: sections.Learning,
     split: Split,
     decisions: Sequence[Decision],
-    aids: tuple[Mapping[str, Any] | None, Say | None, Memo | None, Mapping[str, Any] | None],
+    aids: _Own,
 ) -> Candidate:
     """One model with calibration and decision: searched, or fitted again as it is on record."""
     from homeostat.core.targets import encode_target
@@ -117,13 +127,22 @@ def _one(
     from homeostat.stats.metrics import metric
 
     task, measured, stages = effective_task(charter), metric(charter.success.metric), stages_of(charter, split, decisions)
-    start, say, memo, made = aids
-    if made is None:
+    if aids.made is None:
         found = search(
-            split, task, learning, measured, stages, clock=time.monotonic, start=start, progress=say, together=threads, memo=memo
+            split,
+            task,
+            learning,
+            measured,
+            stages,
+            clock=time.monotonic,
+            start=aids.start,
+            progress=aids.say,
+            together=threads,
+            memo=aids.memo,
+            most_mb=charter.success.size_mb,
         )
     else:
-        found = again(split, task, learning, measured, stages, made)
+        found = again(split, task, learning, measured, stages, aids.made)
     y = encode_target(split.validation[task.target], found.plan.classes)
     found = calibrated(found, y, learning, measured)
     return replace(found, plan=with_decision(found.plan, charter.value, y, found.judged, amounts(charter, split.validation)))

@@ -62,6 +62,7 @@ def order_key(project: Project, order: Order) -> str:
         "metric": charter.success.metric,
         "objectives": [each.model_dump(mode="json", include=LEARNED) for each in charter.objectives],
         "value": decided_by,
+        **({"size_mb": charter.success.size_mb} if charter.success.size_mb is not None else {}),
         "purpose": order.purpose,
         "start": dict(order.start or {}),
         "quarantined": quarantined,

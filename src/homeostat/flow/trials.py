@@ -36,7 +36,7 @@ class LedgerMemo:
         body = fact.body
         told = (dict(body["params"]), body["value"], body["seconds"], body["reason"])
         curve = tuple((int(step), float(error)) for step, error in body.get("curve", ()))
-        trial = Trial(number, choice.learner, choice.window.label(), *told, curve=curve)
+        trial = Trial(number, choice.learner, choice.window.label(), *told, curve, body.get("size_mb", 0.0), body.get("row_us", 0.0))
         scores = load_arrays(self.project.blobs.get(str(body["scores"])))["scores"] if body["scores"] else None
         return Outcome(trial, scores)
 
@@ -53,6 +53,8 @@ class LedgerMemo:
             "value": trial.value,
             "seconds": round(trial.seconds, 4),
             "reason": trial.reason,
+            "size_mb": trial.size_mb,
+            "row_us": trial.row_us,
             **({"curve": [list(point) for point in trial.curve]} if trial.curve else {}),
             "scores": "" if outcome.scores is None else self.project.blobs.put(dump_arrays({"scores": outcome.scores})),
         }

@@ -70,6 +70,7 @@ class Good:
     scores: Floats
     model: Model | None = None
     seconds: float = 0.0
+    size_mb: float = 0.0
 
 
 def goal_of(split: Split, task: sections.Task, metric: Metric) -> Goal:

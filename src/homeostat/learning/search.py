@@ -60,6 +60,7 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     refit: bool = True,
     together: Together = one_by_one,
     memo: Memo | None = None,
+    most_mb: float | None = None,
 ) -> Candidate:
     """The best candidate within the budget; the naive learner wins only when nothing beats it.
 
@@ -81,6 +82,7 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         refit: False leaves the model that the winning params give on train, for honest scores on the validation rows; no ensemble.
         together: runs the trials of a batch.
         memo: remembers trials.
+        most_mb: what the bundle may have: a larger trial cannot win, nor members that are too large together.
 
     Raises:
         LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons.
@@ -89,7 +91,7 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     goal = goal_of(split, task, metric)
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
-    board = _Board(metric, section.budget, clock, clock(), progress)
+    board = _Board(metric, section.budget, clock, clock(), progress, most_mb)
     proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
     try_all = partial(_tried, bench, board, together, memo)
     for batch in _batches(first_round(section.learners, windows, start, goal, stages.categories), section.at_once):
@@ -146,6 +148,7 @@ class _Board:
     clock: Callable[[], float]
     started: float
     progress: Progress | None
+    most_mb: float | None = None
     trials: list[Trial] = field(default_factory=list)
     kept: dict[int, Good] = field(default_factory=dict)
     spent_before: float = 0.0
@@ -188,11 +191,10 @@ class _Board:
         """Take in a trial."""
         trial = outcome.trial
         self.trials.append(trial)
-        if trial.value is None or outcome.scores is None:
+        if trial.value is None or outcome.scores is None or trial.size_mb > self._most:
             return
-        self.kept[trial.number] = Good(
-            Choice(choice.learner, choice.window, dict(trial.params)), trial.value, outcome.scores, outcome.model, trial.seconds
-        )
+        found = Choice(choice.learner, choice.window, dict(trial.params))
+        self.kept[trial.number] = Good(found, trial.value, outcome.scores, outcome.model, trial.seconds, trial.size_mb)
         ranked = self._ranked()
         first = {self.kept[number].choice.learner: number for number in reversed(ranked)}.values()
         useful = list(dict.fromkeys([*first, *ranked]))[:MEMBERS]
@@ -211,7 +213,8 @@ class _Board:
         """
         if self.kept:
             return self.kept[self._ranked()[0]]
-        reasons = "; ".join(dict.fromkeys(f"{t.learner} on {t.window}: {t.reason}" for t in self.trials))
+        large = f"its model would have more than the {self.most_mb:g} MB of success.size_mb" if self.most_mb else ""
+        reasons = "; ".join(dict.fromkeys(f"{t.learner} on {t.window}: {t.reason or large}" for t in self.trials))
         raise LearningError(
             "HS303",
             f"all {len(self.trials)} trials failed ({reasons})",
@@ -223,7 +226,12 @@ class _Board:
         """The members of an ensemble that pays, with their weights; none when the winner alone does as well."""
         numbers = self._ranked()
         weights = ensemble([self.kept[number].scores for number in numbers], bench.judged(), self.metric, seed, in_order=in_order)
-        return [] if weights is None else [(self.kept[n], float(w)) for n, w in zip(numbers, weights, strict=True) if w > 0]
+        members = [] if weights is None else [(self.kept[n], float(w)) for n, w in zip(numbers, weights, strict=True) if w > 0]
+        return members if sum(each.size_mb for each, _ in members) <= self._most else []
+
+    @property
+    def _most(self) -> float:
+        return float("inf") if self.most_mb is None else self.most_mb
 
     def report(self) -> None:
         """Tell how far the search is."""

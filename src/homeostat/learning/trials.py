@@ -19,6 +19,7 @@ from homeostat.errors import HomeostatError
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import moved_prior, transform
 from homeostat.graph.plan import Prior
+from homeostat.graph.size import bundle_mb
 from homeostat.learning.learner import Fitted, Flavour, Goal, Params, Rows, Watch, unwatched
 from homeostat.learning.learners import LEARNERS
 from homeostat.stats.metrics import error_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core import sections
-    from homeostat.graph.plan import Floats, Preparation
+    from homeostat.graph.plan import Floats, Node, Preparation
 
 LONGEST_REASON = 300
 CATEGORIES = "categories"
@@ -75,6 +76,11 @@ class Model:
     preparation: Preparation
     fitted: Fitted
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All of a plan but its inputs."""
+        return (*self.preparation.nodes, *self.fitted.nodes)
+
     def predict(self, frame: pl.DataFrame) -> Floats:
         """Scores (n, k) by the library's own predict."""
         return self.fitted.predict(features_of(self.preparation, frame))
@@ -105,6 +111,10 @@ class Race:
         """Write down the error at a step, and say whether it is behind."""
         self.curve.append((step, error))
         return self._behind(step, error)
+
+
+Tried = tuple[Model, float, "Floats", float]
+"""One round of a trial: the model, its score, its scores (n, k) of the judged rows, and how long it took for one of them, in us."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,16 +161,18 @@ class Bench:
         """
         started, race = self.clock(), race or Race()
         value, reason, params = None, "", choice.params
+        size, row_us = 0.0, 0.0
         model: Model | None = None
         scores: Floats | None = None
         try:
             tries = self._tries(choice, race)
-            params = agreed([model.fitted.params for model, _, _ in tries])
+            size, row_us = bundle_mb(tries[0][0].nodes), tries[0][3]
+            params = agreed([each.fitted.params for each, *_ in tries])
             if len(tries) < self.split.rounds:
                 reason = f"given up after {len(tries)} of {self.split.rounds} folds: behind the trials before it, or out of time"
             else:
-                value = math.fsum(score for _, score, _ in tries) / len(tries)
-                scores = np.vstack([judged for _, _, judged in tries])
+                value = math.fsum(score for _, score, *_ in tries) / len(tries)
+                scores = np.vstack([judged for _, _, judged, _ in tries])
                 model = tries[0][0] if len(tries) == 1 else None
         except HomeostatError as error:
             if error.code != "HS302":
@@ -179,14 +191,16 @@ class Bench:
             self.clock() - started,
             " ".join(reason.split())[:LONGEST_REASON],
             tuple(race.curve),
+            round(size, 6),
+            round(row_us, 3),
         )
         return Outcome(trial, scores, model) if value is not None else Outcome(trial)
 
-    def _tries(self, choice: Choice, race: Race) -> list[tuple[Model, float, Floats]]:
+    def _tries(self, choice: Choice, race: Race) -> list[Tried]:
         """The models of all rounds with their scores; fewer when the race gave up between two folds."""
         if self.split.rounds == 1:
             return [self._try(choice, 0, race.learning)]
-        tries: list[tuple[Model, float, Floats]] = []
+        tries: list[Tried] = []
         errors = []
         for at in range(self.split.rounds):
             tries.append(self._try(choice, at, lambda progress, error: race.over()))
@@ -196,11 +210,13 @@ class Bench:
                 break
         return tries
 
-    def _try(self, choice: Choice, at: int, watch: Watch) -> tuple[Model, float, Floats]:
+    def _try(self, choice: Choice, at: int, watch: Watch) -> Tried:
         prepared, valid = self._prepared(choice, at)
         model = Model(prepared.preparation, self._fitted(choice, prepared, valid, watch))
+        started = self.clock()
         scores = model.fitted.predict(valid.features)
-        return model, self.goal.metric.score(valid.target, scores), scores
+        row_us = (self.clock() - started) / len(scores) * 1e6
+        return model, self.goal.metric.score(valid.target, scores), scores, row_us
 
     def judged(self) -> Floats:
         """The targets (n,) of the judged rows, round after round: what ``Outcome.scores`` is about."""

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
 
 
+SHOWN = 10
+"""Trials of a leaderboard that are shown; those that are best for their size besides."""
+
+
 def _train(project: Path) -> Answer:
     from homeostat.flow.project import open_project
     from homeostat.flow.train import first_order, train
@@ -45,11 +49,29 @@ def _boards(trials: list[dict[str, Any]], charter: Charter) -> list[tuple[str, l
 
 def _told(metric: str, best: list[dict[str, Any]]) -> list[str]:
     objective = str(best[0].get("objective", ""))
-    return [*([f"objective {objective}"] if objective else []), *table([_row(t) for t in best[:10]], _columns(metric))]
+    front = _undominated(best)
+    shown = best[:SHOWN] + [trial for trial in front if trial not in best[:SHOWN]]
+    rows = [_row(trial, "best for its size" if trial in front else "") for trial in shown]
+    return [*([f"objective {objective}"] if objective else []), *table(rows, _columns(metric))]
+
+
+def _undominated(best: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of trials in the order of their value those that none is better, smaller and faster than: the Pareto front."""
+    front: list[dict[str, Any]] = []
+    for trial in best:
+        known = [_costs(each) for each in front]
+        size, row_us = _costs(trial)
+        if trial["value"] is not None and not any(a <= size and b <= row_us for a, b in known):
+            front.append(trial)
+    return front
+
+
+def _costs(trial: dict[str, Any]) -> tuple[float, float]:
+    return trial.get("size_mb", 0.0), trial.get("row_us", 0.0)
 
 
 def _columns(metric: str) -> tuple[str, ...]:
-    return ("learner", "window", metric, "seconds", "note")
+    return ("learner", "window", metric, "MB", "us a row", "seconds", "note")
 
 
 def _leaderboard(trials: list[dict[str, Any]], metric_name: str) -> list[dict[str, Any]]:
@@ -59,9 +81,10 @@ def _leaderboard(trials: list[dict[str, Any]], metric_name: str) -> list[dict[st
     return sorted(trials, key=lambda t: (t["value"] is None, sign * (t["value"] or 0.0)))
 
 
-def _row(trial: dict[str, Any]) -> list[str]:
+def _row(trial: dict[str, Any], note: str) -> list[str]:
     value = "-" if trial["value"] is None else f"{trial['value']:.4f}"
-    return [trial["learner"], trial["window"], value, f"{trial['seconds']:.2f}", trial["reason"]]
+    size, row_us = _costs(trial)
+    return [trial["learner"], trial["window"], value, f"{size:.2f}", f"{row_us:.1f}", f"{trial['seconds']:.2f}", trial["reason"] or note]
 
 
 command = lifecycle_command("train", "Search for the best model under the charter's budget.")(_train)

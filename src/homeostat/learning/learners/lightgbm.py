@@ -34,14 +34,21 @@ if TYPE_CHECKING:
 
 flavour: Flavour = "tree"
 defaults: Params = MappingProxyType(
-    {"num_leaves": 31, "learning_rate": 0.08, "min_data_in_leaf": 20, "feature_fraction": 0.9, "lambda_l2": 0.1, "extra_trees": 0}
+    {
+        "num_leaves": 31,
+        "learning_rate": 0.08,
+        "min_data_in_leaf": 20,
+        "feature_fraction": 0.9,
+        "lambda_l2": 0.1,
+        "extra_trees": 0,
+        "max_bin": 255,
+    }
 )
-_OTHERS: tuple[Params, ...] = (  # large trees for much signal, random thresholds for diversity, small trees and brakes for noise
-    {"num_leaves": 127, "learning_rate": 0.05, "min_data_in_leaf": 5, "feature_fraction": 0.9, "lambda_l2": 0.1, "extra_trees": 0},
-    {"num_leaves": 63, "learning_rate": 0.08, "min_data_in_leaf": 10, "feature_fraction": 0.8, "lambda_l2": 1.0, "extra_trees": 1},
-    {"num_leaves": 8, "learning_rate": 0.06, "min_data_in_leaf": 80, "feature_fraction": 0.6, "lambda_l2": 5.0, "extra_trees": 0},
+_OTHERS: tuple[Params, ...] = (  # large trees and fine thresholds for much signal, random ones for variety, small trees for noise
+    {**defaults, "num_leaves": 255, "min_data_in_leaf": 3, "lambda_l2": 1.0, "max_bin": 1_023},
+    {**defaults, "num_leaves": 63, "min_data_in_leaf": 10, "feature_fraction": 0.8, "lambda_l2": 1.0, "extra_trees": 1},
+    {**defaults, "num_leaves": 8, "learning_rate": 0.06, "min_data_in_leaf": 80, "feature_fraction": 0.6, "lambda_l2": 5.0},
 )
-
 _OBJECTIVES: Mapping[str, str] = MappingProxyType({"squared": "regression", "poisson": "poisson", "log": "regression"})
 SMALL = 2_000_000
 """Values (rows times features) below which one thread is fastest."""
@@ -62,27 +69,28 @@ def portfolio(goal: Goal) -> tuple[Params, ...]:
 
 
 def space(trial: Suggest, goal: Goal) -> Params:
-    """The size of trees, the speed of learning, three brakes, and whether thresholds are drawn at random; of amounts the loss."""
+    """The size of trees, the speed of learning, three brakes, how thresholds are found; of amounts the loss."""
     return ask_loss(trial, goal) | {
-        "num_leaves": trial.suggest_int("num_leaves", 6, 256, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 6, 512, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
         "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 120, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.4, 1.0),
         "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 10.0, log=True),
         "extra_trees": trial.suggest_int("extra_trees", 0, 1),
+        "max_bin": trial.suggest_int("max_bin", 127, 1_023, log=True),
     }
 
 
-def _threads(rows: Rows) -> int:
-    """One thread for small data: more of them spend their time waiting for each other, worst on a busy machine."""
-    return 1 if rows.features.size < SMALL else 2
+def _threads(rows: Rows, *, alone: bool) -> int:
+    """One thread for small data, and where other trials run at the same time: more of them spend their time waiting for each other."""
+    return 2 if alone and rows.features.size >= SMALL else 1
 
 
 def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
     """Boost. With ``valid`` until its error stops falling, at most ``MOST_ROUNDS``; without, for ``params["rounds"]``."""
     import lightgbm
 
-    loss, threads = loss_of(params), _threads(rows)
+    loss, threads = loss_of(params), _threads(rows, alone=valid is None)
     searched = settings_of(params) | {"extra_trees": bool(params.get("extra_trees"))}
     settings = {**_FIXED, **_objective(goal, loss), **searched, "num_threads": threads, "seed": seed}
     train = _dataset(rows, goal, loss)
@@ -143,7 +151,8 @@ def _dataset(rows: Rows, goal: Goal, loss: Loss, reference: Any = None) -> Any:
 
     if goal.classes:
         rows = rows.known()
-    return lightgbm.Dataset(rows.features, label=learned(rows.target, loss), weight=rows.weights, reference=reference, free_raw_data=False)
+    target = learned(rows.target, loss)
+    return lightgbm.Dataset(rows.features, target, reference=reference, weight=rows.weights, free_raw_data=False)
 
 
 def _nodes(model: Mapping[str, Any], goal: Goal, loss: Loss) -> tuple[Node, ...]:

@@ -8,6 +8,7 @@ Source: Zou and Hastie, "Regularization and variable selection via the elastic n
 
 from __future__ import annotations
 
+import threading
 import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ defaults: Params = MappingProxyType({"penalty": 1.0, "l1": 0.0})
 _ABSENT = -1e4
 """The raw score of a class without training rows: its softmax is exactly 0 beside any score a linear model gives."""
 
+_QUIET = threading.Lock()
+"""Held while warnings are ignored: which ones are is one list for all threads."""
 LEAST_L1 = 0.05
 """A smaller share of absolute weights counts as none: the solvers for squared weights alone are many times faster."""
 _NEWTON_UP_TO = 1_000
@@ -64,7 +67,7 @@ def _quantities(rows: Rows, params: Params) -> Any:
     if l1 < LEAST_L1:
         return Ridge(alpha=penalty).fit(rows.features, rows.target, sample_weight=rows.weights)
     total = len(rows.target) if rows.weights is None else float(rows.weights.sum())
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # This one divides the error by the rows, ridge does not.
         return ElasticNet(alpha=penalty / total, l1_ratio=l1).fit(rows.features, rows.target, sample_weight=rows.weights)
@@ -85,7 +88,7 @@ def _classes(rows: Rows, goal: Goal, params: Params, seed: int) -> Fitted:
 
     solver, most, l1 = _solver(rows, goal, float(params.get("l1", 0.0)))
     model: Any = LogisticRegression(C=1.0 / params["penalty"], solver=solver, max_iter=most, l1_ratio=l1, random_state=seed)
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         # A fit stopped early is a model like any other: the validation rows judge it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
