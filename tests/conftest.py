@@ -25,6 +25,15 @@ settings.register_profile("homeostat", deadline=None, derandomize=bool(os.enviro
 settings.load_profile("homeostat")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _keys_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Private keys of test projects lie in a folder of the tests, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOMEOSTAT_KEYS", str(tmp_path_factory.mktemp("keys")))
+        patch.delenv("HOMEOSTAT_SIGNING_KEY", raising=False)
+        yield
+
+
 _T = TypeVar("_T")
 
 

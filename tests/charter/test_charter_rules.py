@@ -103,6 +103,8 @@ BOTH = [STAY, BUY]
         (REGRESSION, {"preparation.pca": 3}),
         (BINARY, {"learning.calibration": "isotonic"}),
         (CLASSES, {"learning.calibration": "temperature"}),
+        (CLASSES, {"success.calibration_error": 0.05, "success.robustness": 0.2}),
+        (BINARY, {"success.metric": "auc", "success.test": "delong"}),
     ],
 )
 def test_what_makes_sense_passes(base: dict[str, Any], changes: dict[str, Any]) -> None:
@@ -201,6 +203,9 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     (REGRESSION, {"success.baseline": {"kind": "rule", "rule": "x +"}}, "HS116", "success.baseline.rule", "no SQL expression"),
     (REGRESSION, {"success.baseline": {"kind": "rule", "rule": "avg(x)"}}, "HS116", "success.baseline.rule", "other rows"),
     (REGRESSION, {"success.baseline": {"kind": "rule", "rule": "0.9 * y"}}, "HS116", "success.baseline.rule", "reads y"),
+    (REGRESSION, {"success.test": "delong"}, "HS106", "success.test", "does not compare by mae; allowed: auto, bootstrap, diebold_mariano"),
+    (BINARY, {"success.test": "mcnemar"}, "HS106", "success.test", "got mcnemar, which does not compare by"),
+    (REGRESSION, {"success.calibration_error": 0.05}, "HS106", "success.calibration_error", "only the probabilities of classes"),
     (REGRESSION, {"problem.mode": "edge"}, "HS106", "problem.mode", "without success.size_mb"),
     (
         REGRESSION,

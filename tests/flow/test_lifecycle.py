@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ import pytest
 
 from homeostat.app.demo.months import Month, to_csv
 from homeostat.app.demo.story import deliver
+from homeostat.core.sections import ColumnChoice
 from homeostat.core.targets import encode_target
 from homeostat.errors import DataError, ProjectError, Refusal
+from homeostat.flow.approvals import approve
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.datasets import read_dataset
 from homeostat.flow.evaluate import evaluate
@@ -21,11 +24,12 @@ from homeostat.flow.feasible import check
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, versions
 from homeostat.flow.serving import export, score_file, serving
 from homeostat.flow.train import Order, split_rows, train
 from homeostat.flow.training_rows import training_rows
-from homeostat.flow.validate import approve, promote, rollback, validate
+from homeostat.flow.validate import validate
 from homeostat.serving.predictor import Predictor
 from homeostat.stats.metrics import metric
 
@@ -199,6 +203,17 @@ def _another_version(project: Project, months: list[Month]) -> Fact:
     return version
 
 
+def test_a_challenger_that_needs_fewer_columns_keeps_the_contract(project: Project) -> None:
+    preparation = project.charter.preparation.model_copy(update={"columns": {"windspeed": ColumnChoice(drop=True)}})
+    fewer = replace(project, charter=project.charter.model_copy(update={"preparation": preparation}))
+    with fewer:
+        version = validate(fewer, evaluate(fewer, train(fewer, Order(fewer.ledger.find("dataset")[0].id, fewer.charter.learning))))
+        inputs = {source.name for source in load_bundle(fewer, str(version.body["bundle"])).manifest.inputs}
+        assert "windspeed" not in inputs  # and callers go on sending it
+        gates = {gate["gate"]: gate["passed"] for gate in fewer.require(str(version.body["verdict"])).body["gates"]}
+        assert gates["contract"]
+
+
 def test_batch_and_rows_give_the_same_numbers(project: Project, months: list[Month], tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
     source.write_text(to_csv(list(months[6].rows)))
@@ -216,7 +231,7 @@ def test_the_exported_graph_is_the_served_one(project: Project, months: list[Mon
     import onnxruntime
 
     done = export(project, tmp_path / "out", ("onnx",))
-    assert done["files"] == ["manifest.json", "model.onnx", "plan.json"]
+    assert done["files"] == ["bom.cdx.json", "manifest.json", "model.onnx", "plan.json"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
     assert manifest["name"] == "bike-demand"

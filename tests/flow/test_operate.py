@@ -223,7 +223,7 @@ def test_labels_that_are_windows_late_are_still_acted_on(slipping: Project, mont
 
 def test_a_persons_rollback_is_not_undone_by_the_repair_that_promoted(slipping: Project, months: list[Month]) -> None:
     from homeostat.flow.operate import _promote
-    from homeostat.flow.validate import rollback
+    from homeostat.flow.promotion import rollback
 
     with operating(slipping) as turn:
         done = turn(later(months[15]))
@@ -235,7 +235,7 @@ def test_a_persons_rollback_is_not_undone_by_the_repair_that_promoted(slipping: 
 
 
 def test_a_rollback_of_one_intent_happens_once(slipping: Project, months: list[Month]) -> None:
-    from homeostat.flow.validate import rollback
+    from homeostat.flow.promotion import rollback
 
     with operating(slipping) as turn:
         turn(later(months[15]))
@@ -287,7 +287,7 @@ def test_a_window_that_saw_a_swap_is_judged_by_one_versions_rows(slipping: Proje
         turn(later(months[15]))
     rows = months[16].rows
     serve_month(slipping, Cut("2012-05", rows[:500]))
-    from homeostat.flow.validate import rollback
+    from homeostat.flow.promotion import rollback
 
     rollback(slipping)
     serve_month(slipping, Cut("2012-05", rows[500:]))

@@ -16,9 +16,9 @@ from homeostat.core.facts import Fact, Problem
 from homeostat.errors import BundleError, ProjectError
 from homeostat.flow import verify as verifying
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, version_of
 from homeostat.flow.serving import serving
-from homeostat.flow.validate import promote, rollback
 from homeostat.flow.verify import BLOBS, verify
 from homeostat.infra.ledger import open_ledger
 

@@ -13,6 +13,7 @@ WHY = {"statement": "s", "objective": "o", "decision": "d", "business_metric": "
 def test_a_short_charter_still_has_the_gates_that_always_hold() -> None:
     assert [(g.name, g.limit) for g in compile_gates(Success(metric="mae", baseline="none"))] == [
         ("champion", 0.0),
+        ("robustness", None),
         ("parity", None),
         ("contract", None),
     ]
@@ -29,6 +30,8 @@ def test_every_clause_becomes_a_gate() -> None:
         latency_p99_ms=5,
         size_mb=10,
         memory_mb=200,
+        calibration_error=0.03,
+        robustness=0.2,
         guardrails=(Guardrail(metric="rmse", at_most=9), Guardrail(metric="r2", at_least=0.2)),
     )
     online = Problem(**WHY, scale=Scale(requests_per_second=2))
@@ -39,6 +42,8 @@ def test_every_clause_becomes_a_gate() -> None:
         "baseline": (0.1, "success.improvement"),
         "champion": (0.02, "success.champion_margin"),
         "segments": (0.5, "success.segment_gap"),
+        "calibration": (0.03, "success.calibration_error"),
+        "robustness": (0.2, "success.robustness"),
         "latency_p99_ms": (5, "success.latency_p99_ms"),
         "size_mb": (10, "success.size_mb"),
         "memory_mb": (200, "success.memory_mb"),

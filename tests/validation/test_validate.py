@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.core.ids import canonical
-from homeostat.core.records import Score
+from homeostat.core.records import Robustness, Score
 from homeostat.core.sections import Guardrail, Objective, Problem, Scale, Success
 from homeostat.errors import CharterError
 from homeostat.validation.gates import Evidence
@@ -34,6 +35,7 @@ GOOD = Evidence(
     parity_flips=0,
     inputs=("hour", "temp"),
     champion_inputs=("hour", "temp"),
+    robustness=Robustness(60, (), {"hour": 0.08, "temp": -0.01}),
 )
 ALONE = replace(GOOD, champion_scores=None, champion_inputs=None)
 
@@ -72,7 +74,16 @@ def test_a_good_challenger_passes_everything() -> None:
     success = Success(metric="mae", threshold=60, improvement=0.3, champion_margin=0.05, latency_p99_ms=5, size_mb=1)
     verdict = validate(GOOD, success, seed=0)
     assert verdict.passed
-    assert [r.gate for r in verdict.results] == ["threshold", "baseline", "champion", "latency_p99_ms", "size_mb", "parity", "contract"]
+    assert [r.gate for r in verdict.results] == [
+        "threshold",
+        "baseline",
+        "champion",
+        "robustness",
+        "latency_p99_ms",
+        "size_mb",
+        "parity",
+        "contract",
+    ]
     assert verdict == validate(GOOD, success, seed=0)
 
 
@@ -290,6 +301,100 @@ class TestRunning:
         assert ("50 are needed (problem.scale.requests_per_second)" in result.detail) is (capacity in (50.0, 49.9))
 
 
+class TestTests:
+    """Which paired test the gates use, and what they say of it."""
+
+    def sentence(self, evidence: Evidence, **clauses) -> str:
+        return judge(evidence, **clauses)["champion"].detail
+
+    def test_each_metric_is_judged_by_the_test_that_is_right_for_it(self) -> None:
+        assert "paired bootstrap: one-sided 95% low end" in self.sentence(GOOD)
+        assert "Diebold-Mariano test: one-sided 95% low end" in self.sentence(replace(GOOD, block=10))
+        y, ours, coin = binary()
+        by_auc = replace(GOOD, metric="auc", y=y, scores=ours, champion_scores=coin, baseline_scores=coin)
+        assert "DeLong's test: one-sided 95% low end" in self.sentence(by_auc)
+        assert re.search(r"McNemar's test: one-sided p \S+e-\d+, asked less than 0.05", self.sentence(replace(by_auc, metric="accuracy")))
+
+    def test_the_charter_can_ask_for_another(self) -> None:
+        assert "paired bootstrap" in self.sentence(replace(GOOD, block=10), test="bootstrap")
+        assert "Diebold-Mariano" in self.sentence(GOOD, test="diebold_mariano")
+
+    def test_a_margin_that_a_test_cannot_carry_is_told(self) -> None:
+        y, ours, coin = binary()
+        evidence = replace(GOOD, metric="accuracy", y=y, scores=ours, champion_scores=coin, baseline_scores=coin)
+        result = judge(evidence, test="mcnemar", champion_margin=0.05)
+        assert "paired bootstrap, since McNemar's test carries no margin: one-sided 95% low end" in result["champion"].detail
+        assert "McNemar's test: one-sided p" in result["baseline"].detail
+
+    def test_mcnemar_can_say_no(self) -> None:
+        y, ours, _ = binary()
+        evidence = replace(GOOD, metric="accuracy", y=y, scores=ours, champion_scores=ours.copy(), baseline_scores=ours)
+        result = judge(evidence)["champion"]
+        assert (result.passed, result.value) == (False, 0)
+        assert "McNemar's test: one-sided p 1, asked less than 0.05" in result.detail
+
+
+class TestCalibration:
+    def test_the_distance_of_probabilities_from_what_comes(self) -> None:
+        rng = np.random.default_rng(1)
+        p = rng.random(5_000)
+        y = (rng.random(5_000) < p).astype(float)
+        good = replace(ALONE, metric="auc", y=y, scores=np.column_stack([1 - p, p]), baseline_scores=np.full((5_000, 2), 0.5))
+        result = judge(good, calibration_error=0.03)["calibration"]
+        assert result.passed
+        assert result.detail.startswith("what is said and what comes differ by 0.0")
+        assert result.detail.endswith("on average (15 bins of equal mass, debiased), 0.03 is allowed: passed")
+        sure = np.clip(1.5 * (p - 0.5) + 0.5, 0, 1)
+        result = judge(replace(good, scores=np.column_stack([1 - sure, sure])), calibration_error=0.03)["calibration"]
+        assert not result.passed
+        assert result.value > 0.08
+
+    def test_of_several_classes_the_mean(self) -> None:
+        rng = np.random.default_rng(1)
+        scores = rng.dirichlet([1, 1, 1], 300)
+        y = rng.integers(0, 3, 300).astype(float)
+        evidence = replace(ALONE, metric="log_loss", y=y, scores=scores, baseline_scores=np.full((300, 3), 1 / 3))
+        result = judge(evidence, calibration_error=0.03)["calibration"]
+        assert not result.passed
+        assert "debiased, mean of 3 classes" in result.detail
+
+    def test_what_cannot_be_measured_fails(self) -> None:
+        broken = OURS.copy()
+        broken[0] = np.nan
+        result = judge(replace(ALONE, scores=broken), calibration_error=0.03)["calibration"]
+        assert not result.passed
+        assert "the calibration error cannot be measured" in result.detail
+
+
+class TestRobustness:
+    def test_what_nulls_cost_is_told_and_limited_only_where_asked(self) -> None:
+        result = judge()["robustness"]
+        assert (result.passed, result.value, result.limit) == (True, 0.08, None)
+        assert result.detail == (
+            "60 rows with nulls, unseen and extreme values all got an answer; nulls in a tenth of the rows add at most 8% to the error "
+            "of mae (hour): passed"
+        )
+        assert judge(robustness=0.08)["robustness"].passed
+        result = judge(robustness=0.05)["robustness"]
+        assert not result.passed
+        assert result.detail.endswith("(hour), 5% is allowed: failed")
+
+    def test_rows_that_broke_the_bundle_fail_it(self) -> None:
+        found = Robustness(60, ("hour = null: 3 answers are not finite", "temp = 1e12: RequestError"), {"hour": 0.0})
+        result = judge(replace(GOOD, robustness=found))["robustness"]
+        assert not result.passed
+        assert result.detail == ("of 60 rows made to break the bundle some did: hour = null: 3 answers are not finite and 1 more: failed")
+
+    @pytest.mark.parametrize("found", [None, Robustness(0, (), {})])
+    def test_what_was_not_tried_fails(self, found: Robustness | None) -> None:
+        assert not judge(replace(GOOD, robustness=found))["robustness"].passed
+
+    def test_a_limit_on_what_was_not_measured_fails(self) -> None:
+        found = Robustness(60, (), {})
+        assert judge(replace(GOOD, robustness=found))["robustness"].passed
+        assert not judge(replace(GOOD, robustness=found), robustness=0.5)["robustness"].passed
+
+
 class TestContract:
     def test_the_champions_requests_must_stay_right(self) -> None:
         kinds = {"hour": "number", "season": "category"}
@@ -309,6 +414,13 @@ class TestContract:
         assert judge(replace(GOOD, inputs=("hour", "temp", "id"), champion_inputs=("hour", "temp"), needed_inputs=("hour",)))[
             "contract"
         ].passed
+
+    def test_what_the_champion_ignored_must_still_be_ignored(self) -> None:
+        more = replace(GOOD, inputs=("hour", "temp", "note"), needed_inputs=("hour", "temp"), champion_optional=("note",))
+        assert judge(more)["contract"].passed
+        result = judge(replace(more, champion_optional=("note", "wind")))["contract"]
+        assert not result.passed
+        assert "wind is no longer accepted" in result.detail
 
     def test_unless_said_otherwise_all_inputs_are_needed(self) -> None:
         result = judge(replace(GOOD, inputs=("hour", "temp", "wind")))["contract"]

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import homeostat
+from homeostat.core.records import Robustness
 from homeostat.core.sections import Success
 from homeostat.evaluation.evaluate import evaluate
 from homeostat.evaluation.segments import segment_labels
@@ -39,6 +40,7 @@ def evidence() -> Evidence:
         parity_flips=0,
         inputs=("hr",),
         champion_inputs=("hr",),
+        robustness=Robustness(9, (), {"hr": 0.1}),
         block=block,
     )
 
@@ -65,7 +67,15 @@ def test_the_verdict(evidence: Evidence) -> None:
     verdict = validate(evidence, SUCCESS, seed=0)
     assert not verdict.passed
     passed = {r.gate: r.passed for r in verdict.results}
-    assert passed == {"threshold": True, "baseline": True, "champion": False, "segments": False, "parity": True, "contract": True}
+    assert passed == {
+        "threshold": True,
+        "baseline": True,
+        "champion": False,
+        "segments": False,
+        "robustness": True,
+        "parity": True,
+        "contract": True,
+    }
     told = {r.gate: r.detail for r in verdict.results}
     assert told["threshold"].startswith("mae 57.2 (")
     assert told["baseline"].startswith("better than the naive baseline by 48% of its error (mae 57.2 against 110; ")

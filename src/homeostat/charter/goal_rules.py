@@ -100,6 +100,25 @@ def one_limit(task: Task, guardrail: Guardrail | Objective, code: str, at: Loc) 
     yield from _reachable(task, guardrail.metric, limit, code, (*at, name))
 
 
+def test_fits_metric(success: Success) -> Found:
+    """The paired test is one that can compare by the success metric."""
+    from homeostat.stats.metrics import METRICS
+    from homeostat.stats.paired_tests import TESTS, fits
+
+    metric = METRICS.get(success.metric)
+    if metric is not None and not fits(success.test, metric):
+        usable = [name for name in ("auto", *TESTS) if fits(name, metric)]
+        message = f"got {success.test}, which does not compare by {success.metric}; allowed: {', '.join(usable)}"
+        yield Violation("HS106", ("success", "test"), message, "use auto")
+
+
+def calibration_has_probabilities(task: Task, success: Success) -> Found:
+    """Only probabilities of classes can be calibrated."""
+    if success.calibration_error is not None and task.type == "regression":
+        message = f"got {success.calibration_error:g} for a regression task; only the probabilities of classes have a calibration error"
+        yield Violation("HS106", ("success", "calibration_error"), message, "drop it")
+
+
 def improvement_has_a_baseline(success: Success) -> Found:
     """A share by which to beat the baseline needs a baseline, and a gap between segments needs segments."""
     if success.improvement > 0 and success.baseline.kind == "none":

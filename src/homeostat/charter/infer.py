@@ -144,6 +144,8 @@ success:                      # each clause becomes a gate that a model must pas
   confidence: 0.95
   # segments: [{_comment(listed)}]
   # segment_gap: 0.5          # no segment's error may be above the whole's by more than this share
+  # calibration_error: 0.05   # classes: largest distance of probabilities from what comes true
+  # robustness: 0.2           # by what share the error may grow when an input is null in a tenth of the rows
   # latency_p99_ms: 20
   # size_mb: 20
 """
@@ -182,7 +184,8 @@ def _running(rows: int, time: TimeGuess | None) -> str:
     why = f"about {per_day:.0f} rows a day" if days else "how often rows come is not in the data"
     return f"""\
 deploy:
-  approval: auto              # manual: a person with the role approver must agree
+  approval: auto              # manual: a person with the role approver must agree, or each role of approvals
+  staging: optional           # required: a version is put in staging before it may be the champion
 
 monitor:
   window: {window}  # day, week or month; {why}

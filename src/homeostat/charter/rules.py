@@ -16,6 +16,8 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (goal_rules.threshold_is_reachable, ("task", "success")),
     (goal_rules.mapping_points_the_same_way, ("problem", "success")),
     (goal_rules.guardrails_can_hold, ("task", "success")),
+    (goal_rules.test_fits_metric, ("success",)),
+    (goal_rules.calibration_has_probabilities, ("task", "success")),
     (goal_rules.improvement_has_a_baseline, ("success",)),
     (goal_rules.baseline_is_whole, ("task", "success")),
     (goal_rules.value_fits_task, ("task", "value")),

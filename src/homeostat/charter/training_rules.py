@@ -214,8 +214,26 @@ def _budget(at: Loc, budget: Budget) -> Found:
         yield Violation("HS106", at, "got neither seconds nor trials; the search would not end", "give at least one")
 
 
+ROLES = ("owner", "approver", "user", "developer")
+
+
 def manual_approval_has_an_approver(problem: Problem, deploy: Deploy) -> Found:
-    """Somebody can approve."""
-    if deploy.approval == "manual" and not any(one.role == "approver" for one in problem.stakeholders):
+    """Somebody can approve, in each role that must; approvals that are listed are asked for; and no role is misspelt."""
+    roles = {one.role for one in problem.stakeholders}
+    if deploy.approval == "auto" and deploy.approvals:
+        yield Violation("HS106", ("deploy", "approvals"), "got approvals, and deploy.approval is auto: nobody is asked", "set it to manual")
+    named = [each.role for each in deploy.approvals]
+    for index, each in enumerate(deploy.approvals):
+        at: Loc = ("deploy", "approvals", index, "role")
+        if each.role not in roles:
+            yield Violation("HS106", at, f"got {shown(each.role)}, and no stakeholder has this role", "add one to problem.stakeholders")
+        if each.role in named[:index]:
+            yield Violation("HS106", at, f"got {shown(each.role)} a second time", "put its checklists together")
+    for index, one in enumerate(problem.stakeholders):
+        allowed = (*ROLES, *named)
+        if one.role not in allowed:
+            message = f"got {shown(one.role)}; allowed: {', '.join(dict.fromkeys(allowed))}"
+            yield Violation("HS105", ("problem", "stakeholders", index, "role"), message, "name other roles in deploy.approvals")
+    if deploy.approval == "manual" and not deploy.approvals and "approver" not in roles:
         message = "got manual, and no stakeholder has the role approver"
         yield Violation("HS106", ("deploy", "approval"), message, "add one to problem.stakeholders, or use approval: auto")

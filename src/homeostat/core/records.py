@@ -214,6 +214,20 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Robustness:
+    """How a bundle took rows that were made to break it, and nulls.
+
+    ``broken`` says, in a sentence each, which of the ``rows`` got an error, no finite score or probabilities that do not sum to 1.
+    ``growth`` is, by input, the share by which the error of the success metric grows when a tenth of the holdout's rows have a null
+    there; empty where the metric cannot be measured.
+    """
+
+    rows: int
+    broken: tuple[str, ...]
+    growth: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """One gate: what was measured, what was allowed, and a sentence."""
 

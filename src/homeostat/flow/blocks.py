@@ -23,3 +23,10 @@ def block_length(charter: Charter, frame: pl.DataFrame) -> int:
         return shortest
     a_day = moments(frame[charter.task.time]).dt.date().drop_nulls().value_counts()["count"].median()
     return max(shortest, int(a_day)) if isinstance(a_day, int | float) else shortest
+
+
+def judged_block(charter: Charter, frame: pl.DataFrame) -> int:
+    """``block_length`` of validation or holdout rows: 1 where rows without a time were placed by their content, not by their order."""
+    if charter.task.time is None and charter.preparation.split.kind in ("random", "stratified"):
+        return 1
+    return block_length(charter, frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from homeostat.errors import ProjectError
 from homeostat.flow.amounts import amounts
 from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.baseline import baseline_answers
-from homeostat.flow.blocks import block_length
+from homeostat.flow.blocks import judged_block
 from homeostat.flow.objectives import objective_scores
 from homeostat.flow.registry import champion, load_bundle
 from homeostat.flow.reweigh import require_weights
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from homeostat.charter.schema import Charter
     from homeostat.core.facts import Fact
-    from homeostat.core.records import Split
+    from homeostat.core.records import Robustness, Split
     from homeostat.flow.project import Project
 
 
@@ -54,7 +55,7 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
     split = split_rows(project, rows.frame)
     look = _open_holdout(project, split, candidate, key)
     arrays, without = _score_all(project, candidate, split, current.bundle if current else None)
-    block = block_length(project.charter, split.holdout)
+    block = judged_block(project.charter, split.holdout)
     scores = _judge(project, candidate, split, arrays, block) + objective_scores(project, candidate, split, block)
     body: dict[str, object] = {
         "candidate": candidate.id,
@@ -68,6 +69,7 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
         "currency": project.charter.value.currency,
         "arrays": project.blobs.put(dump_arrays(arrays)),
         "scores": scores,
+        "robustness": asdict(_robustness(project, candidate, split, arrays["y"])),
     }
     causes = (candidate.id, look.id, *((current.fact.id,) if current else ()))
     return project.record("evaluation", key, body, causes=causes)
@@ -119,6 +121,14 @@ def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle:
     return arrays, answers.without
 
 
+def _robustness(project: Project, candidate: Fact, split: Split, y: NDArray[np.float64]) -> Robustness:
+    """How the bundle takes rows of the holdout that are made to break it."""
+    from homeostat.serving.robustness import robustness
+
+    charter = project.charter
+    return robustness(load_bundle(project, str(candidate.body["bundle"])), split.holdout, y, charter.success.metric, charter.learning.seed)
+
+
 def aligned(scores: NDArray[np.float64], have: tuple[str, ...], want: tuple[str, ...]) -> NDArray[np.float64]:
     """Class scores in another order of classes; a class the model does not know gets 0."""
     if have == want:
@@ -131,8 +141,6 @@ def aligned(scores: NDArray[np.float64], have: tuple[str, ...], want: tuple[str,
 
 
 def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str, NDArray[np.float64]], block: int) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
     from homeostat.evaluation.evaluate import Decided
     from homeostat.evaluation.evaluate import evaluate as score_rows
     from homeostat.evaluation.segments import segment_labels

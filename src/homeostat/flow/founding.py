@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.addresses import is_local, without_password, without_secrets
 from homeostat.errors import DataError, ProjectError
-from homeostat.flow.project import CHARTER_FILE, resolved
+from homeostat.flow.project import CHARTER_FILE, open_project, resolved
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,7 @@ SQLITE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """The files written, and what was inferred."""
+    """The files written, what was inferred, and the id of the key that will sign versions with where its private half is."""
 
     charter: str
     contract: str
@@ -32,6 +32,8 @@ class Founded:
     metric: str
     leave_out: list[str]
     notes: list[str]
+    signing_key: str
+    private_key: str
 
 
 def found(root: Path, origin: sections.Source, target: str, name: str | None) -> Founded:
@@ -47,6 +49,7 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
         ProjectError: HS607, there is a charter already; HS602, the folder cannot be written.
         DataError: the data or the target will not do.
         Unreachable: the source does not answer.
+        Refusal: HS710, the key that signs versions cannot be made.
     """
     from homeostat.charter.infer import infer_charter
     from homeostat.charter.load import parse_charter
@@ -69,7 +72,22 @@ def found(root: Path, origin: sections.Source, target: str, name: str | None) ->
         raise ProjectError(
             "HS602", f"cannot be written: {error.strerror}", place=str(root), next_step="make the folder writable"
         ) from error
-    return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, list(charter.task.leave_out), notes)
+    key, path = found_key(root)
+    leave_out = list(charter.task.leave_out)
+    return Founded(CHARTER_FILE, CONTRACT_FILE, charter.task.type, charter.success.metric, leave_out, notes, key, path)
+
+
+def found_key(root: Path) -> tuple[str, str]:
+    """The id of the project's signing key, which is made if there is none, and where its private half is.
+
+    Raises:
+        Refusal: HS710, it cannot be made, or would lie in the project.
+    """
+    from homeostat.flow.signing import ensure_key
+
+    with open_project(root) as project:
+        key = ensure_key(project)
+        return key.public.id, str(key.private_path)
 
 
 def _absolute(origin: sections.Source) -> sections.Source:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from homeostat.flow.evaluate import evaluate, judging_digest
 from homeostat.flow.ingest import ingest
+from homeostat.flow.promotion import advance
 from homeostat.flow.train import first_order, train
-from homeostat.flow.validate import failed_gates, promote, validate
+from homeostat.flow.validate import failed_gates, validate
 
 if TYPE_CHECKING:
     from homeostat.core.facts import Fact
@@ -32,7 +33,7 @@ def run(project: Project, progress: Progress | None = None) -> Lifecycle:
     """Ingest, train, evaluate, validate, promote. A gate that fails stops the promotion and is told.
 
     Raises:
-        Refusal: HS701, the version passed its gates but waits for an approver.
+        Refusal: HS713 or HS714, the version passed its gates but waits in staging, or for an approval.
     """
     dataset = ingest(project, progress)
     candidate = train(project, first_order(project, dataset), progress)
@@ -41,7 +42,7 @@ def run(project: Project, progress: Progress | None = None) -> Lifecycle:
     failed = tuple(failed_gates(project, version))
     # A version that was promoted before and has been superseded since stays superseded: only a person brings it back.
     known = project.ledger.find("promotion", subject=version.id, limit=1)
-    promotion = known[0] if known else None if failed else promote(project, version, reason="homeostat run")
+    promotion = known[0] if known else None if failed else advance(project, version, reason="homeostat run")
     return Lifecycle(dataset, candidate, evaluation, version, promotion, failed)
 
 

@@ -16,9 +16,10 @@ from homeostat.errors import DataError, HomeostatError, Refusal
 from homeostat.flow.evaluate import evaluate
 from homeostat.flow.ingest import ingest
 from homeostat.flow.monitor import monitor, standing
+from homeostat.flow.promotion import advance, rollback
 from homeostat.flow.registry import champion
 from homeostat.flow.train import Order, train
-from homeostat.flow.validate import failed_gates, promote, rollback, validate
+from homeostat.flow.validate import failed_gates, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from homeostat.flow.project import Project
 
 REPAIR = "repair"
+WAITS = ("HS713", "HS714")
+"""Refusals of a promotion that a person can lift."""
 
 
 class Workflows(Protocol):
@@ -149,9 +152,9 @@ def _promote(project: Project, action: Fact, version_id: str) -> str:
     if failed:
         return "rejected:" + "; ".join(failed)
     try:
-        promotion = promote(project, version, reason=f"action {action.id}", intent=action.id)
+        promotion = advance(project, version, reason=f"action {action.id}", intent=action.id)
     except Refusal as error:
-        return ("waiting:" if error.code == "HS701" else "rejected:") + error.line()
+        return ("waiting:" if error.code in WAITS else "rejected:") + error.line()
     return f"promoted:{promotion.id}"
 
 

@@ -91,7 +91,7 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     """
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.baseline import baseline_scores, naive_scores
-    from homeostat.flow.blocks import block_length
+    from homeostat.flow.blocks import judged_block
     from homeostat.stats.metrics import error_of, metric
 
     task = charter.task
@@ -105,7 +105,7 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
     naive = naive_scores(charter, classes, encode_target(used.train[task.target], classes), len(quick.y))
     theirs = baseline_scores(charter, classes, parts.train, parts.validation)[::every]  # a season before may lie in any row
-    block = block_length(charter, used.validation)
+    block = judged_block(charter, used.validation)
     return Bench(charter, measured, used, every, classes, block, tried, quick, naive, theirs)
 
 

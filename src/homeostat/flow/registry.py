@@ -114,7 +114,7 @@ def load_bundle(project: Project, digest: str) -> Bundle:
     return unpack(project.blobs.get(digest))
 
 
-def stages(project: Project) -> dict[str, list[str]]:
+def pointers_at(project: Project) -> dict[str, list[str]]:
     """The pointers that stand at each version, by its fact id."""
     found: dict[str, list[str]] = {}
     for name, fact in project.index.pointers().items():

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
+from homeostat.flow.bom import BOM_FILE, bill_of
 from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
-from homeostat.flow.registry import Version, load_bundle, serving_version
+from homeostat.flow.registry import CHAMPION, Version, serving_version
+from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.writing import check_suffix, write_rows
 
 if TYPE_CHECKING:
@@ -28,16 +30,18 @@ class Serving:
 
 
 def serving(project: Project) -> Serving:
-    """The champion with its bundle.
+    """The champion with its bundle; its promotion, its registration and the bundle itself are what was signed.
 
     Raises:
         ProjectError: HS608, nothing is promoted yet; HS620, the ledger was altered.
+        Refusal: HS711 or HS712, a signature does not hold.
         BundleError: HS401, the bundle is missing or altered.
     """
-    version = serving_version(project)
-    if version is None:
+    version, pointer = serving_version(project), project.ledger.pointer(CHAMPION)
+    if version is None or pointer is None:
         raise ProjectError("HS608", "no version is promoted yet", next_step="`homeostat run` trains, validates and promotes one")
-    return Serving(version, load_bundle(project, version.bundle))
+    check_pointer(project, pointer)
+    return Serving(version, trusted_bundle(project, version))
 
 
 def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
 
 
 def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """Write the champion as files: ``onnx`` gives the graph, its manifest and the plan.
+    """Write the champion as files: ``onnx`` gives the graph, its manifest, the plan, and the bill of materials.
 
     Raises:
         ProjectError: HS609, a kind this version does not write; HS602, the folder cannot be written.
@@ -80,7 +84,8 @@ def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, 
     if unknown:
         raise ProjectError("HS609", f"got {', '.join(unknown)!r} to export; this version writes onnx", place="--to")
     now = serving(project)
-    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan}
+    bom = bill_of(project, now.version, now.bundle)
+    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan, BOM_FILE: bom}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

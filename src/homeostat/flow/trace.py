@@ -133,12 +133,15 @@ def _place(project: Project, found: pl.DataFrame) -> dict[str, Any] | None:
 
 
 def connected(project: Project, fact: Fact) -> dict[str, Any]:
-    """A fact with what it follows from and what follows from it; a charter with what it changed."""
+    """A fact with what it follows from and what follows from it; a charter with what it changed, a version with its stage and moves."""
     from dataclasses import asdict
 
+    from homeostat.flow.promotion import stage_history, stages
     from homeostat.flow.revisions import revision
 
-    changed = {"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {}
+    changed: dict[str, Any] = {"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {}
+    if fact.kind == "version":
+        changed = {"stage": stages(project)[fact.id], "moves": [one.id for one in stage_history(project, fact)]}
     return {
         "id": fact.id,
         "kind": fact.kind,

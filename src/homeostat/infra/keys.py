@@ -1,7 +1,7 @@
 """Secret keys of projects, outside every project: 32 random bytes in a file that only its owner can read.
 
-The folder is ``$HOMEOSTAT_KEYS``, or ``~/.config/homeostat/keys``. A key's file is called after the project and the key's
-fingerprint; the ledger holds the fingerprint, never the key.
+The folder is ``$HOMEOSTAT_KEYS``, or ``homeostat/keys`` in ``$XDG_CONFIG_HOME`` (by default ``~/.config``). A key's file is called after
+the project and the key's fingerprint; the ledger holds the fingerprint, never the key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ LENGTH = 32
 def keys_folder() -> Path:
     """Where keys are kept: ``$HOMEOSTAT_KEYS``, else ``homeostat/keys`` in the user's configuration folder."""
     given = os.environ.get(VARIABLE)
-    return Path(given).expanduser().absolute() if given else Path.home() / ".config" / "homeostat" / "keys"
+    if given:
+        return Path(given).expanduser().absolute()
+    configuration = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(configuration) if configuration.startswith("/") else Path.home() / ".config") / "homeostat" / "keys"
 
 
 def fingerprint(key: bytes) -> str:
@@ -36,23 +39,31 @@ def make_key(folder: Path, name: str) -> bytes:
         DataError: HS229, the folder cannot be written.
     """
     key = secrets.token_bytes(LENGTH)
-    final = key_path(folder, name, fingerprint(key))
-    new = final.with_name(f".{final.name}.new")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(final)
-        _sync(folder)
+        write_secret(key_path(folder, name, fingerprint(key)), key)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
             "HS229", f"a key cannot be made: {reason}", place=str(folder), next_step=f"make it writable, or set {VARIABLE}"
         ) from error
     return key
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """A file that only its owner can read, whole or absent after a crash; its folder is made, for its owner only.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    _sync(path.parent)
 
 
 def read_key(folder: Path, name: str, expected: str) -> bytes:

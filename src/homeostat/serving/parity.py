@@ -77,21 +77,22 @@ def stress_frame(frame: pl.DataFrame, inputs: Sequence[Input], seed: int) -> pl.
         return frame
     rng = np.random.default_rng(seed)
     few = frame[np.sort(rng.choice(frame.height, min(STRESS_ROWS, frame.height), replace=False))]
-    parts = [few.with_columns(_constant(frame[each.name], None)) for each in inputs]
+    parts = [few.with_columns(constant(frame[each.name], None)) for each in inputs]
     for each in inputs:
         series = frame[each.name]
-        parts += [few.with_columns(_constant(series, value)) for value in _odd_values(each, series)]
-    parts.append(few.with_columns([_constant(frame[each.name], None) for each in inputs]))
+        parts += [few.with_columns(constant(series, value)) for value in odd_values(each, series)]
+    parts.append(few.with_columns([constant(frame[each.name], None) for each in inputs]))
     return pl.concat(parts, how="vertical")
 
 
-def _constant(series: pl.Series, value: Any) -> pl.Expr:
+def constant(series: pl.Series, value: Any) -> pl.Expr:
+    """A column of the series' name and type that holds one value only."""
     import polars as pl
 
     return pl.lit(value, dtype=series.dtype).alias(series.name)
 
 
-def _odd_values(field: Input, series: pl.Series) -> list[Any]:
+def odd_values(field: Input, series: pl.Series) -> list[Any]:
     """Values of the column's own type that training did not see, or hardly."""
     import polars as pl
 
@@ -115,7 +116,7 @@ def _odd_times(dtype: pl.DataType) -> list[Any]:
 
     import polars as pl
 
-    days = [date(1900, 1, 1), date(2000, 2, 29), date(2099, 12, 31)]
+    days = [date(1700, 1, 1), date(2000, 2, 29), date(2250, 12, 31)]
     if dtype == pl.Date:
         return list(days)
     if dtype == pl.String:
@@ -131,7 +132,7 @@ def _odd_categories(field: Input, series: pl.Series) -> list[Any]:
 
     if series.dtype == pl.String:
         longest = max(field.vocabulary, key=len, default="")
-        return ["", " ", f"{longest}?", "\N{SNOWMAN}", "null"]
+        return ["", " ", f"{longest}?", "\N{SNOWMAN}", "null", "x" * 20_000]
     if series.dtype.is_integer():
         low, high = _integer_range(series)
         return [low, high]

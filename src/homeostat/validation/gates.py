@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from homeostat.core.records import Score
+    from homeostat.core.records import Robustness, Score
     from homeostat.core.sections import Guardrail, Objective, Problem, Success
     from homeostat.stats.kernels import Floats
 
@@ -18,6 +18,8 @@ GateName = Literal[
     "baseline",
     "champion",
     "segments",
+    "calibration",
+    "robustness",
     "latency_p99_ms",
     "size_mb",
     "memory_mb",
@@ -68,8 +70,10 @@ class Evidence:
         parity_limit: the largest difference allowed; a library that computes in float32 inside is allowed its rounding.
         inputs: fields that the candidate accepts, as names or as names with kinds.
         champion_inputs: fields that the champion's callers send, likewise; None when there is no champion.
+        champion_optional: fields that they may send besides, which the champion ignores.
         needed_inputs: fields without which the candidate refuses a row; None: it needs all of ``inputs``.
         block: rows resampled together, for rows in time order.
+        robustness: how the bundle took rows made to break it, and nulls.
     """
 
     metric: str
@@ -87,8 +91,10 @@ class Evidence:
     parity_limit: float = PARITY_LIMIT
     inputs: Fields | None = None
     champion_inputs: Fields | None = None
+    champion_optional: Collection[str] = ()
     needed_inputs: Fields | None = None
     block: int = 1
+    robustness: Robustness | None = None
 
     @property
     def rows(self) -> int:
@@ -102,10 +108,10 @@ class Evidence:
 
 
 def compile_gates(success: Success, problem: Problem | None = None, objectives: Sequence[Objective] = ()) -> tuple[Gate, ...]:
-    """The gates of a charter's ``success`` section, in the order they are told. Champion, parity and contract are always there.
+    """The gates of a charter's ``success`` section, in the order they are told.
 
-    Each objective with a limit has a gate of its own. With the ``problem`` section an online model must also carry its traffic: the
-    peak where one is given, else what is expected.
+    Champion, robustness, parity and contract are always there. Each objective with a limit has a gate of its own. With the
+    ``problem`` section an online model must also carry its traffic: the peak where one is given, else what is expected.
     """
     gates = [
         Gate("threshold", success.threshold, "success.threshold") if success.threshold is not None else None,
@@ -114,6 +120,8 @@ def compile_gates(success: Success, problem: Problem | None = None, objectives: 
         Gate("baseline", success.improvement, "success.improvement") if success.baseline.kind != "none" else None,
         Gate("champion", success.champion_margin, "success.champion_margin"),
         Gate("segments", success.segment_gap, "success.segment_gap") if success.segment_gap is not None else None,
+        Gate("calibration", success.calibration_error, "success.calibration_error") if success.calibration_error is not None else None,
+        Gate("robustness", success.robustness, "success.robustness" if success.robustness is not None else "always"),
         Gate("latency_p99_ms", success.latency_p99_ms, "success.latency_p99_ms") if success.latency_p99_ms is not None else None,
         Gate("size_mb", success.size_mb, "success.size_mb") if success.size_mb is not None else None,
         Gate("memory_mb", success.memory_mb, "success.memory_mb") if success.memory_mb is not None else None,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.core.records import GateResult, Verdict
+from homeostat.stats.calibration import BINS, expected_calibration_error
 from homeostat.stats.intervals import bootstrap
 from homeostat.stats.metrics import better, error_of, metric
-from homeostat.stats.paired import paired_bootstrap
+from homeostat.stats.paired_tests import TESTS, compare, right_test
 from homeostat.validation.gates import compile_gates
 
 if TYPE_CHECKING:
@@ -77,41 +78,39 @@ def _objective(gate: Gate, evidence: Evidence, _success: Success, _seed: int) ->
 
 
 def _baseline(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
-    return _compare(gate, evidence, evidence.baseline_scores, f"the {success.baseline.label()} baseline", (success.confidence, seed))
+    return _compare(gate, evidence, evidence.baseline_scores, f"the {success.baseline.label()} baseline", (success, seed))
 
 
 def _champion(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
     if evidence.has_champion:
-        return _compare(gate, evidence, evidence.champion_scores, "the champion", (success.confidence, seed))
+        return _compare(gate, evidence, evidence.champion_scores, "the champion", (success, seed))
     if not math.isfinite(metric(evidence.metric).score(evidence.y, evidence.scores)):
         return _result(gate, False, None, f"there is no champion yet, but {_unmeasured(evidence)}")
     return _result(gate, True, None, "there is no champion yet")
 
 
-def _compare(gate: Gate, evidence: Evidence, theirs: Floats | None, whom: str, how: tuple[float, int]) -> GateResult:
+def _compare(gate: Gate, evidence: Evidence, theirs: Floats | None, whom: str, how: tuple[Success, int]) -> GateResult:
     """A paired test of the candidate against a reference; the gate's limit is the share of the reference's error to save."""
-    confidence, seed = how
+    success, seed = how
     if theirs is None:
         return _result(gate, False, None, f"{whom} was not scored on the holdout")
     if theirs.shape != evidence.scores.shape:
         return _result(
             gate, False, None, f"{whom} has scores {theirs.shape}, the candidate {evidence.scores.shape}: they cannot be compared"
         )
-    margin = gate.limit or 0.0
-    found = paired_bootstrap(
-        metric(evidence.metric),
-        evidence.y,
-        evidence.scores,
-        theirs,
-        margin=margin,
-        confidence=confidence,
-        seed=seed,
-        block=evidence.block,
+    measured, margin, confidence = metric(evidence.metric), gate.limit or 0.0, success.confidence
+    chosen = right_test(measured, evidence.y, asked=success.test, margin=margin, block=evidence.block)
+    found = compare(
+        chosen, measured, evidence.y, evidence.scores, theirs, margin=margin, confidence=confidence, seed=seed, block=evidence.block
     )
-    if math.isnan(found.difference) or math.isnan(found.low):
+    if math.isnan(found.difference) or math.isnan(found.p_value):
         return _result(gate, False, None, f"cannot be compared with {whom}: {_unmeasured(evidence)}")
     values = f"{evidence.metric} {_short(found.ours)} against {_short(found.theirs)}"
-    certainty = f"one-sided {_percent(confidence)} low end {_percent(found.low)}, asked more than {_percent(margin)}"
+    if math.isnan(found.low):
+        certainty = f"one-sided p {_short(found.p_value)}, asked less than {_short(1 - confidence)}"
+    else:
+        certainty = f"one-sided {_percent(confidence)} low end {_percent(found.low)}, asked more than {_percent(margin)}"
+    certainty = f"{TESTS[chosen.test]}{f', since {chosen.instead}' if chosen.instead else ''}: {certainty}"
     return _result(gate, found.better, found.difference, f"{_how_much(found.difference, whom)} ({values}; {certainty})")
 
 
@@ -161,6 +160,35 @@ def _not_judged(mine: list[Score], evidence: Evidence, success: Success) -> str:
     return f"; rows in segments too small to judge: {', '.join(said)}" if said else ""
 
 
+def _calibration(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    """The expected calibration error on the holdout, debiased, in bins of equal mass."""
+    value = expected_calibration_error(evidence.y, evidence.scores)
+    if not math.isfinite(value) or gate.limit is None:
+        return _result(gate, False, None, _unmeasured(evidence, "the calibration error"))
+    over = "" if evidence.scores.shape[1] == 2 else f", mean of {evidence.scores.shape[1]} classes"
+    told = f"what is said and what comes differ by {_short(value)} on average ({BINS} bins of equal mass, debiased{over})"
+    return _result(gate, value <= gate.limit, value, f"{told}, {_short(gate.limit)} is allowed")
+
+
+def _robustness(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
+    """No row made to break the bundle does; nulls make the metric worse by no more than the limit, where there is one."""
+    found = evidence.robustness
+    if found is None or found.rows == 0:
+        return _result(gate, False, None, "no row that was made to break the bundle was tried")
+    if found.broken:
+        more = f" and {len(found.broken) - 1} more" if len(found.broken) > 1 else ""
+        return _result(gate, False, None, f"of {found.rows} rows made to break the bundle some did: {found.broken[0]}{more}")
+    told = f"{found.rows} rows with nulls, unseen and extreme values all got an answer"
+    if not found.growth:
+        return _result(gate, gate.limit is None, None, f"{told}; what nulls do to {evidence.metric} was not measured")
+    worst = max(found.growth, key=lambda name: found.growth[name])
+    grown = max(found.growth[worst], 0.0)
+    told = f"{told}; nulls in a tenth of the rows add at most {_percent(grown)} to the error of {evidence.metric} ({worst})"
+    if gate.limit is None:
+        return _result(gate, True, grown, told)
+    return _result(gate, grown <= gate.limit, grown, f"{told}, {_percent(gate.limit)} is allowed")
+
+
 def _latency(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
     return _at_most(gate, evidence.latency_p99_ms, "99 of 100 predictions take at most", "ms", "the latency")
 
@@ -205,7 +233,7 @@ def _contract(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> 
     if evidence.inputs is None or evidence.champion_inputs is None:
         return _result(gate, False, None, f"the inputs of the {'candidate' if evidence.inputs is None else 'champion'} are not known")
     ours, theirs = _kinds(evidence.inputs), _kinds(evidence.champion_inputs)
-    broken = [f"{name} is no longer accepted" for name in theirs if name not in ours]
+    broken = [f"{name} is no longer accepted" for name in (*theirs, *evidence.champion_optional) if name not in ours]
     needed = ours if evidence.needed_inputs is None else evidence.needed_inputs
     broken += [f"{name} is needed and callers don't send it" for name in needed if name not in theirs]
     both = [(name, theirs[name], ours[name]) for name in theirs if name in ours]
@@ -242,6 +270,8 @@ _JUDGES: dict[GateName, Judge] = {
     "baseline": _baseline,
     "champion": _champion,
     "segments": _segments,
+    "calibration": _calibration,
+    "robustness": _robustness,
     "latency_p99_ms": _latency,
     "size_mb": _size,
     "memory_mb": _memory,

@@ -26,9 +26,10 @@ from homeostat.flow.evaluate import evaluate
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.serving import serving
 from homeostat.flow.train import Order, train
-from homeostat.flow.validate import promote, rollback, validate
+from homeostat.flow.validate import validate
 from homeostat.infra.predictions import read
 from homeostat.serving.predictor import Predictor
 

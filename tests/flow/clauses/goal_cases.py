@@ -13,7 +13,7 @@ import polars as pl
 
 from homeostat.charter.load import load_charter, parse_charter
 from homeostat.core import sections
-from homeostat.core.records import Score
+from homeostat.core.records import Robustness, Score
 from homeostat.errors import CharterError, HomeostatError
 from homeostat.evaluation.evaluate import Decided, evaluate
 from homeostat.flow.baseline import baseline_scores
@@ -54,6 +54,7 @@ EVIDENCE = Evidence(
     parity_flips=0,
     inputs=("hr",),
     champion_inputs=("hr",),
+    robustness=Robustness(9, (), {"hr": 0.1}),
 )
 
 
@@ -66,6 +67,13 @@ def verdict(success: dict[str, Any], problem: dict[str, Any] | None = None) -> A
 
 def gate(before: dict[str, Any], after: dict[str, Any]) -> Callable[[], Outcomes]:
     return lambda: (verdict(before), verdict(after))
+
+
+def calibrated(limit: float | None) -> Any:
+    """The gates of a binary model that is too sure of itself."""
+    sure = np.column_stack([1 - np.round(P), np.round(P)])
+    evidence = replace(EVIDENCE, metric="auc", y=CAME, scores=sure, baseline_scores=BINARY, champion_scores=BINARY)
+    return [(one.gate, one.passed) for one in judge(evidence, sections.Success(metric="auc", calibration_error=limit)).results]
 
 
 def objective(**limit: float) -> Any:
@@ -138,7 +146,7 @@ def baseline(changes: dict[str, Any]) -> Any:
 
 def approved(name: str, role: str) -> Callable[[pytest.FixtureRequest], Outcomes]:
     def case(request: pytest.FixtureRequest) -> Outcomes:
-        from homeostat.flow.validate import approve
+        from homeostat.flow.approvals import approve
 
         project: Project = request.getfixturevalue("project")
 
@@ -229,6 +237,11 @@ CASES = {
     "success.baseline.period": lambda: tuple(baseline({"success.baseline": SEASON | {"period": period}}) for period in ("7d", "1d")),
     "success.improvement": gate({"improvement": 0.05}, {"improvement": 0.9}),
     "success.champion_margin": gate({"champion_margin": 0.01}, {"champion_margin": 0.5}),
+    "success.test": lambda: tuple(
+        judge(EVIDENCE, sections.Success(metric="mae", test=name)).results[0].detail for name in ("bootstrap", "diebold_mariano")
+    ),
+    "success.calibration_error": lambda: (calibrated(None), calibrated(0.001)),
+    "success.robustness": gate({"robustness": 0.1}, {"robustness": 0.09}),
     "success.confidence": lambda: tuple(
         judge(EVIDENCE, sections.Success(metric="mae", threshold=60, confidence=share)).results[0].detail for share in (0.8, 0.99)
     ),

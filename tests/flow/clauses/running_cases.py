@@ -15,7 +15,7 @@ import polars as pl
 from homeostat.charter.load import dump_charter, load_charter, parse_charter
 from homeostat.core import sections
 from homeostat.core.records import Diagnosis
-from homeostat.errors import CharterError
+from homeostat.errors import CharterError, HomeostatError
 from homeostat.flow.project import Project, open_project
 from homeostat.testing.charters import revised
 
@@ -128,10 +128,40 @@ def judged_stage(clause: str, value: Any) -> Callable[[pytest.FixtureRequest], O
     return case
 
 
-def approval(value: Any) -> Any:
-    from homeostat.validation.promotion import promotion_allowed
+def promoted(before: dict[str, Any], after: dict[str, Any], *ticks: str) -> Callable[[pytest.FixtureRequest], Outcomes]:
+    """How a promotion of the first version ends when nothing serves yet: the fact made, or why not. With ticks, Ada approves first."""
 
-    return promotion_allowed(passed=True, approval=value)
+    def case(request: pytest.FixtureRequest) -> Outcomes:
+        from homeostat.flow.approvals import approve
+        from homeostat.flow.promotion import promote
+
+        folder: Path = request.getfixturevalue("trained")
+        found = []
+        for number, changes in enumerate((before, after)):
+            copy = Path(shutil.copytree(folder, folder.parent / f"copy{number}"))
+            with (
+                open_project(copy) as opened,
+                replace(opened, charter=revised(opened.charter, {"problem.stakeholders": PEOPLE, **changes})) as project,
+            ):
+                version = trained_anew(project, str(number))
+                try:
+                    for tick in ticks:
+                        approve(project, 2, "Ada", role="risk", ticked=(tick,) if tick else ())
+                    found.append(promote(project, version).kind)
+                except HomeostatError as error:
+                    found.append(error.code)
+        return found[0], found[1]
+
+    return case
+
+
+def trained_anew(project: Project, name: str) -> Fact:
+    """Another version of the same bundle, that passed its gates."""
+    from homeostat.flow.signing import signed
+
+    first = project.ledger.find("version")[0]
+    body = {each: value for each, value in first.body.items() if each != "signature"}
+    return project.record("version", name, signed(project, "version", name, body, first.causes), causes=first.causes)
 
 
 def spans(length: Any) -> Any:
@@ -165,8 +195,15 @@ def engine(name: str) -> list[str]:
 
 
 RECENT = {"kind": "recent", "length": "90d"}
+PEOPLE = [{"name": "Ada", "role": "approver"}, {"name": "Ada", "role": "risk"}]
+RISK = {"deploy.approval": "manual", "deploy.approvals": [{"role": "risk"}]}
+LISTED = {"deploy.approval": "manual", "deploy.approvals": [{"role": "risk", "checklist": ["read"]}]}
 CASES = {
-    "deploy.approval": lambda: (approval("auto"), approval("manual")),
+    "deploy.approval": promoted({}, {"deploy.approval": "manual"}),
+    "deploy.approvals[].role": promoted(RISK, {"deploy.approval": "manual", "deploy.approvals": [{"role": "approver"}]}, ""),
+    "deploy.approvals[].checklist": promoted(RISK, LISTED, ""),
+    "deploy.approver_is_not_author": promoted(RISK, {**RISK, "deploy.approver_is_not_author": True}, ""),
+    "deploy.staging": promoted({}, {"deploy.staging": "required"}),
     "deploy.host": served("deploy.host", "0.0.0.0"),  # noqa: S104 - nothing listens
     "deploy.port": served("deploy.port", 8001),
     "deploy.max_body_mb": served("deploy.max_body_mb", 1),

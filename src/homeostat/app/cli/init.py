@@ -26,6 +26,7 @@ def _init(project: Path, source: str, target: str, name: str | None, table: str 
         f"wrote {written.charter} ({written.task} of {target!r}, judged by {written.metric}) and {written.contract}",
         "read the charter: what is inferred is marked with a comment, what only you know is a placeholder",
         *written.notes,
+        f"signing key {written.signing_key}: its private half is {written.private_key}; keep a copy, it is nowhere else",
         "next: homeostat check",
     ]
     if without_password(source) != source:
@@ -37,6 +38,8 @@ def _init(project: Path, source: str, target: str, name: str | None, table: str 
         "metric": written.metric,
         "leave_out": written.leave_out,
         "notes": written.notes,
+        "signing_key": written.signing_key,
+        "private_key": written.private_key,
     }
     return Answer(data, lines)
 

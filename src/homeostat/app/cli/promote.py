@@ -13,18 +13,24 @@ if TYPE_CHECKING:
 
 
 @click.argument("version", type=int, required=False)
-def _promote(project: Path, version: int | None) -> Answer:
+@click.option("--to", type=click.Choice(("champion", "staging")), default="champion", show_default=True, help="The stage.")
+def _promote(project: Path, version: int | None, to: str) -> Answer:
     from homeostat.flow.project import open_project
+    from homeostat.flow.promotion import promote, stage
     from homeostat.flow.registry import champion, version_numbered
-    from homeostat.flow.validate import promote
 
     with open_project(project) as opened:
         number = version if version is not None else opened.index.count("version")
-        promotion = promote(opened, version_numbered(opened, number).fact)
+        wanted = version_numbered(opened, number).fact
+        if to == "staging":
+            staged = stage(opened, wanted)
+            lines = [f"version {number} is in staging ({staged.id}); next: homeostat promote {number}"]
+            return Answer({"staging": staged.id, "version": number}, lines)
+        promotion = promote(opened, wanted)
         now = champion(opened)
         lines = [f"version {now.number if now else '-'} is the champion ({promotion.id}); a running server follows within a second"]
         data = {"promotion": promotion.id, "version": number, "rollback_to": promotion.body.get("rollback_to", "")}
     return Answer(data, lines)
 
 
-command = lifecycle_command("promote", "Make a validated version (by default the newest) the champion.")(_promote)
+command = lifecycle_command("promote", "Make a validated version (by default the newest) the champion, or put it in staging.")(_promote)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 @click.option("--reason", default="asked for", help="Why, for the record.")
 def _rollback(project: Path, reason: str) -> Answer:
     from homeostat.flow.project import open_project
+    from homeostat.flow.promotion import rollback
     from homeostat.flow.registry import champion
-    from homeostat.flow.validate import rollback
 
     with open_project(project) as opened:
         moved = rollback(opened, reason=reason)

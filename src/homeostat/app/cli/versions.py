@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 @click.option("--text", default="", help="Only versions with this text in their learner or window.")
 def _versions(project: Path, **asked: Any) -> Answer:
     from homeostat.flow.project import open_project
-    from homeostat.flow.registry import asked_for, measures, search, stages, summary
+    from homeostat.flow.registry import asked_for, measures, search, summary
 
     sort = str(asked["sort"])
     with open_project(project) as opened:
         found = search(opened, asked_for(opened, **asked))
-        standing = stages(opened)
+        standing = pointers_at(opened)
     told = [{**summary(each), "stages": standing.get(each.fact.id, []), "measures": measures(each)} for each in found]
     if not told:
         some = any(value not in (None, "", ()) for name, value in asked.items() if name != "limit")

@@ -117,10 +117,12 @@ def deliver(folder: Path, month: Month) -> None:
 
 
 def _live(folder: Path, story: Story, future: list[Month], say: Say) -> None:
+    from homeostat.flow.founding import found_key
     from homeostat.flow.lifecycle import run
     from homeostat.flow.operating import operating
     from homeostat.flow.project import open_project
 
+    found_key(folder)
     with open_project(folder) as project:
         say(f"train the first model on {FIRST_MONTHS} months")
         first = run(project)

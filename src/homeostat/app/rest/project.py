@@ -11,7 +11,8 @@ from homeostat.app.rest.server import Resolve, ServeSettings, serve
 from homeostat.app.rest.service import Current
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
-from homeostat.flow.registry import CHAMPION, load_bundle, require_unaltered, version_of
+from homeostat.flow.registry import CHAMPION, require_unaltered, version_of
+from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.infra.predictions import PredictionLog, count
 
 if TYPE_CHECKING:
@@ -46,17 +47,21 @@ def serve_project(root: Path, *, host: str | None, port: int | None, ready: Read
 
 
 def pointer_of(project: Project) -> Resolve:
-    """What should serve now, asked as often as wanted: one indexed look while the pointer has not moved."""
+    """What should serve now, asked as often as wanted: one indexed look while the pointer has not moved.
+
+    A version whose signature, or that of its promotion, does not hold is refused (HS711, HS712): the last good one goes on serving.
+    """
     known: dict[str, Current] = {}
 
     def resolve() -> Current | None:
         pointer = project.ledger.pointer(CHAMPION)
         if pointer is None:
             return None
-        if pointer.fact not in known:
+        if pointer.moved_by not in known:
             require_unaltered(project, pointer.fact, pointer=CHAMPION)
             version = version_of(project, pointer.fact)
-            known[pointer.fact] = Current(version.number, version.bundle, lambda: load_bundle(project, version.bundle))
-        return known[pointer.fact]
+            check_pointer(project, pointer)
+            known[pointer.moved_by] = Current(version.number, version.bundle, lambda: trusted_bundle(project, version))
+        return known[pointer.moved_by]
 
     return resolve

@@ -34,10 +34,11 @@ from homeostat.core.sections.problem import (
     Task,
     Value,
 )
-from homeostat.core.sections.running import ActionName, Budget, Deploy, Learning, Monitor, Policy, Responses, Store
+from homeostat.core.sections.running import ActionName, Approval, Budget, Deploy, Learning, Monitor, Policy, Responses, Store
 
 __all__ = [
     "ActionName",
+    "Approval",
     "Baseline",
     "Budget",
     "Column",

@@ -14,7 +14,9 @@ class Stakeholder(Section):
     """A person with a say."""
 
     name: str = Field(min_length=1)
-    role: Literal["owner", "approver", "user", "developer"]
+    role: Literal["owner", "approver", "user", "developer"] | Name = Field(
+        description="besides these four, the roles that deploy.approvals names"
+    )
 
 
 class Scale(Section):
@@ -157,10 +159,19 @@ class Success(Section):
     )
     improvement: float = Field(default=0.0, ge=0, lt=1, description="by what share it must beat the baseline")
     champion_margin: float = Field(default=0.0, ge=0, lt=1, description="by what share a challenger must beat the champion")
+    test: Literal["auto", "bootstrap", "mcnemar", "delong", "diebold_mariano"] = Field(
+        default="auto", description="the paired test against baseline and champion; auto: what is right for the metric and the rows"
+    )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="confidence of the paired tests and intervals")
     segments: tuple[Column, ...] = Field(default=(), description="columns whose values are judged one by one")
     segment_gap: float | None = Field(default=None, gt=0, description="no segment may be worse than the whole by more than this share")
     guardrails: tuple[Guardrail, ...] = Field(default=(), description="other metrics with limits of their own, on the same holdout")
+    calibration_error: float | None = Field(
+        default=None, gt=0, lt=1, description="classes: largest expected calibration error of the probabilities on the holdout"
+    )
+    robustness: float | None = Field(
+        default=None, gt=0, description="by what share the error may grow when any one input is null in a tenth of the rows"
+    )
     latency_p99_ms: float | None = Field(default=None, gt=0, description="99th percentile of one prediction on the bundle")
     size_mb: float | None = Field(default=None, gt=0, description="largest bundle")
     memory_mb: float | None = Field(default=None, gt=0, description="largest resident memory of a process that serves the bundle")

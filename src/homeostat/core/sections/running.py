@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from homeostat.core.sections.base import Duration, Section
+from homeostat.core.sections.base import Duration, Name, Section
 from homeostat.core.sections.data import Window
 
 
@@ -38,10 +38,20 @@ class Learning(Section):
     )
 
 
+class Approval(Section):
+    """A yes that a promotion needs: by a stakeholder of the role, who ticks each item of the checklist."""
+
+    role: Name = Field(description="a role of problem.stakeholders")
+    checklist: tuple[str, ...] = Field(default=(), description="what the person confirms, each by a tick")
+
+
 class Deploy(Section):
     """Stage 8: how the model is served."""
 
     approval: Literal["auto", "manual"] = "auto"
+    approvals: tuple[Approval, ...] = Field(default=(), description="manual: every one is needed; none listed: one by an approver")
+    approver_is_not_author: bool = Field(default=False, description="who trained a version may not approve it; identities are claimed")
+    staging: Literal["optional", "required"] = Field(default="optional", description="required: no champion that was not in staging first")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     max_body_mb: float = Field(default=8.0, gt=0)

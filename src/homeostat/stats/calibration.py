@@ -1,0 +1,77 @@
+"""How far probabilities are from the frequencies that come true: the expected calibration error, in bins of equal mass, debiased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from homeostat.stats.kernels import Floats
+
+BINS = 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """What was said and what came, bin by bin, of one class: mean probability, frequency and rows, each ``(bins,)``; no bin is empty."""
+
+    said: Floats
+    came: Floats
+    rows: Floats
+
+
+def reliability(y: Floats, scores: Floats, cls: int = 1, bins: int = BINS) -> Reliability:
+    """Rows in bins of equally many by the probability of class ``cls``; rows of equal probability are never in two bins.
+
+    Args:
+        y: class indices ``(n,)``; -1 is a class the model doesn't know.
+        scores: probabilities ``(n, k)``.
+        cls: the class.
+        bins: how many at most.
+
+    >>> reliability(np.array([0.0, 1.0]), np.array([[0.8, 0.2], [0.4, 0.6]]), bins=2).said.tolist()
+    [0.2, 0.6]
+    """
+    given = scores[:, cls]
+    rank = np.searchsorted(np.sort(given), given, side="left")
+    place = np.unique(rank * bins // max(len(y), 1), return_inverse=True)[1]
+    rows = np.bincount(place).astype(np.float64)
+    return Reliability(np.bincount(place, given) / rows, np.bincount(place, y == cls) / rows, rows)
+
+
+def expected_calibration_error(y: Floats, scores: Floats, bins: int = BINS, *, debias: bool = True) -> float:
+    """Mean distance between what was said and what came, weighted by rows; of several classes the mean over them. In 0..1.
+
+    Two classes mirror each other, so it is that of the positive one. Even the probabilities of a perfect model differ from the
+    frequencies of finitely many rows; with ``debias`` what chance adds in expectation around what was measured is taken off, down to 0
+    (about half of what it adds to a perfect model's, most of what it adds where the error is larger than its noise).
+
+    NaN with no rows, one column, or a value that is not finite.
+
+    Source: Naeini, Cooper & Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian binning", section 2 (the error); Nixon
+    et al. 2019, "Measuring calibration in deep learning", section 4 (equal mass, every class); Kumar, Liang & Ma 2019, "Verified
+    uncertainty calibration", section 5 and appendix E (the bias as that of a normal law around each bin, here in closed form).
+    """
+    if not len(y) or scores.shape[1] < 2 or not (np.isfinite(y).all() and np.isfinite(scores).all()):
+        return float("nan")
+    classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+    return float(np.mean([_error(reliability(y, scores, cls, bins), debias=debias) for cls in classes]))
+
+
+def _error(found: Reliability, *, debias: bool) -> float:
+    weight, distance = found.rows / found.rows.sum(), np.abs(found.said - found.came)
+    plain = float(weight @ distance)
+    if not debias:
+        return plain
+    spread = np.sqrt(found.came * (1 - found.came) / found.rows)
+    return max(0.0, plain - float(weight @ (_mean_distance(distance, spread) - distance)))
+
+
+def _mean_distance(distance: Floats, spread: Floats) -> Floats:
+    """The mean of |x| for x of a normal law around ``distance`` with this spread (the folded normal law: Leone et al. 1961)."""
+    from scipy.special import ndtr
+
+    scaled = np.divide(distance, spread, out=np.full_like(distance, np.inf), where=spread > 0)
+    return np.asarray(spread * np.sqrt(2 / np.pi) * np.exp(-(scaled**2) / 2) + distance * (1 - 2 * ndtr(-scaled)))
