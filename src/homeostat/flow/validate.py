@@ -10,12 +10,14 @@ from homeostat.core.ids import fact_id
 from homeostat.errors import ProjectError, Refusal
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.evaluate import judging_digest
+from homeostat.flow.measure import served_rule
 from homeostat.flow.registry import CHAMPION, Version, champion, load_bundle, version_of
 
 if TYPE_CHECKING:
     from homeostat.core.facts import Fact
     from homeostat.core.records import Verdict
     from homeostat.flow.project import Project
+    from homeostat.serving.manifest import Manifest
 
 
 def validate(project: Project, evaluation: Fact) -> Fact:
@@ -74,6 +76,8 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
     arrays = load_arrays(project.blobs.get(str(evaluation.body["arrays"])))
     parity = candidate.body["parity"]
     serving = project.ledger.get(str(evaluation.body["champion"])) if evaluation.body["champion"] else None
+    ours = load_bundle(project, str(candidate.body["bundle"])).manifest
+    theirs = load_bundle(project, str(serving.body["bundle"])).manifest if serving else None
     evidence = Evidence(
         metric=project.charter.success.metric,
         y=arrays["y"],
@@ -88,16 +92,18 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         parity_difference=float(parity["max_difference"]),
         parity_flips=int(parity["flips"]),
         parity_limit=float(parity["tolerance"]),
-        inputs=_fields(project, str(candidate.body["bundle"])),
-        champion_inputs=_fields(project, str(serving.body["bundle"])) if serving else None,
+        inputs=_fields(ours),
+        champion_inputs=_fields(theirs) if theirs else None,
         block=int(evaluation.body["block"]),
+        rule=served_rule(ours),
+        champion_rule=served_rule(theirs) if theirs else served_rule(ours),
     )
     charter = project.charter
     return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives)
 
 
-def _fields(project: Project, bundle: str) -> dict[str, str]:
-    return {source.name: source.kind for source in load_bundle(project, bundle).manifest.inputs}
+def _fields(manifest: Manifest) -> dict[str, str]:
+    return {source.name: source.kind for source in manifest.inputs}
 
 
 def failed_gates(project: Project, version: Fact) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.stats.kernels import Sums
 from homeostat.stats.resample import Resampling, resampled_counts
 
 if TYPE_CHECKING:
@@ -55,8 +56,35 @@ def draw(prepared: Sequence[Weighted], rows: int, how: Resampling) -> Floats:
     """Each prepared metric on the same resamples: ``(len(prepared), resamples)``; no columns with fewer than 2 rows."""
     if rows < 2:
         return np.empty((len(prepared), 0))
-    chunks = [np.stack([weighted(counts) for weighted in prepared]) for counts in resampled_counts(rows, how)]
-    return np.concatenate(chunks, axis=1)
+    measured = _at_once(prepared)
+    return np.concatenate([measured(counts) for counts in resampled_counts(rows, how)], axis=1)
+
+
+def _at_once(prepared: Sequence[Weighted]) -> Weighted:
+    """All prepared metrics in one: from weights ``(b, n)`` to ``(len(prepared), b)``. Sums are made together, equal columns once."""
+    known: dict[bytes, int] = {}
+    columns: list[Floats] = []
+    places: dict[int, list[int]] = {}
+    for at, one in enumerate(prepared):
+        if isinstance(one, Sums):
+            for column in one.cells.T:
+                name = column.tobytes()
+                if name not in known:
+                    known[name] = len(columns)
+                    columns.append(column)
+                places.setdefault(at, []).append(known[name])
+    cells = np.column_stack(columns) if columns else None
+
+    def measured(weights: Floats) -> Floats:
+        sums = None if cells is None else weights @ cells
+        return np.stack(
+            [
+                one.formula(sums[:, places[at]]) if isinstance(one, Sums) and sums is not None else one(weights)
+                for at, one in enumerate(prepared)
+            ]
+        )
+
+    return measured
 
 
 def percentile_interval(draws: Floats, confidence: float) -> Interval:

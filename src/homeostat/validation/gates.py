@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from homeostat.stats.decisions import HALF, DecisionRule
+
 if TYPE_CHECKING:
     from homeostat.core.records import Score
     from homeostat.core.sections import Guardrail, Objective, Problem, Success
@@ -70,6 +72,8 @@ class Evidence:
         champion_inputs: fields that the champion's callers send, likewise; None when there is no champion.
         needed_inputs: fields without which the candidate refuses a row; None: it needs all of ``inputs``.
         block: rows resampled together, for rows in time order.
+        rule: how the candidate decides; metrics of decisions are of these. A baseline is taken to decide likewise.
+        champion_rule: how the champion decides.
     """
 
     metric: str
@@ -89,6 +93,8 @@ class Evidence:
     champion_inputs: Fields | None = None
     needed_inputs: Fields | None = None
     block: int = 1
+    rule: DecisionRule = HALF
+    champion_rule: DecisionRule = HALF
 
     @property
     def rows(self) -> int:
