@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +52,17 @@ def bootstrap_mean(values: Floats, how: Resampling) -> Interval:
     rows = np.sort(values) if how.block == 1 else values
     draws = draw([lambda weights: weights @ rows / len(rows)], len(rows), how)
     return percentile_interval(draws[0], how.confidence)
+
+
+def wilson(hits: float, rows: float, confidence: float = 0.95) -> Interval:
+    """The interval of a share; (0, 1) without a row. Source: Wilson 1927, "Probable inference"."""
+    if not rows:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, z2 = hits / rows, z * z
+    middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
+    half = z / (1 + z2 / rows) * math.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def draw(prepared: Sequence[Weighted], rows: int, how: Resampling) -> Floats:
