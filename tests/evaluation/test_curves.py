@@ -118,7 +118,7 @@ def test_bins_keep_equal_probabilities_together_and_the_order(values, bins: int)
     assert sorted(set(place.tolist())) == list(range(int(place.max()) + 1))
     assert place.max() < bins
     for a, b in zip(p, place, strict=True):
-        assert all((place[p == a] == b))
+        assert all(place[p == a] == b)
         assert all(place[p < a] <= b)
 
 

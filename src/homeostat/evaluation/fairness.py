@@ -15,7 +15,7 @@ import numpy as np
 
 from homeostat.evaluation.segments import judged_segments
 from homeostat.stats.intervals import draw, percentile_interval
-from homeostat.stats.kernels import share
+from homeostat.stats.kernels import Sums, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +114,6 @@ def _prepared(y: Floats, said: Floats, decided: Floats, groups: Sequence[NDArray
         for place, column in enumerate(columns):
             cells[rows, at * len(columns) + place] = column[rows]
     shape = (len(groups), len(columns))
-    from homeostat.stats.kernels import Sums
 
     def gap(place: int) -> Sums:
         return Sums(cells, lambda sums: _gaps(_rates(sums, shape))[place])

@@ -71,6 +71,10 @@ class Metric:
             return lambda weights: np.full(len(weights), np.nan)
         return self.kernel(y, self.rule.taken(scores) if self.decides else scores)
 
+    def losses(self, y: Floats, scores: Floats) -> Floats | None:
+        """The loss per row ``(n,)``; None for a metric that is no mean over rows."""
+        return None if self.row_loss is None else self.row_loss(y, self.rule.taken(scores) if self.decides else scores)
+
     def _check(self, y: Floats, scores: Floats) -> None:
         if y.ndim != 1 or scores.ndim != 2 or len(y) != len(scores):
             raise ValueError(f"{self.name}: got y {y.shape} and scores {scores.shape}; they must be (n,) and (n, k)")
