@@ -1,4 +1,4 @@
-"""A candidate's error taken apart: its choice fitted on resampled training rows, judged on the validation rows. The holdout stays closed."""
+"""A candidate's error taken apart: its choice is fitted on resampled training rows and judged on the validation rows, never the holdout."""
 
 from __future__ import annotations
 

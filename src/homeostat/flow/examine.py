@@ -62,11 +62,13 @@ def examine(project: Project, candidate: Fact, split: Split, arrays: Mapping[str
     return project.blobs.put(canonical(asdict(found)))
 
 
-def examination(project: Project, evaluation: Fact) -> dict[str, Any] | None:
-    """What an evaluation's examination found, as plain values; None for an evaluation of a program that made none."""
+def examination(project: Project, evaluation: Fact) -> dict[str, Any]:
+    """What an evaluation's examination found, as plain values; one of a program that made none found nothing."""
+    from homeostat.evaluation.examine import Examination
+
+    nothing = asdict(Examination(decision="", loss=""))
     name = evaluation.body.get("examination")
-    found: dict[str, Any] | None = json.loads(project.blobs.get(str(name))) if name else None
-    return found
+    return {**nothing, **json.loads(project.blobs.get(str(name)))} if name else nothing
 
 
 def slicing_columns(charter: Charter, bundle: Bundle, frame: pl.DataFrame) -> list[str]:

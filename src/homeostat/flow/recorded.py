@@ -27,7 +27,7 @@ class Recorded:
     run: Fact
     candidate: Fact
     evaluation: Fact
-    examination: dict[str, Any] | None
+    examination: dict[str, Any]
     decomposition: Fact | None
     importance: list[tuple[str, float]] | None
     verdict: Fact | None

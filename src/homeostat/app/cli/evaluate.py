@@ -53,8 +53,8 @@ def _evaluate(project: Path, report: Path | None, bias_variance: int | None) -> 
 
 
 def _lines(known: Recorded) -> list[str]:
-    body, found = known.evaluation.body, known.examination or {}
-    seen = {each["metric"]: each["development"] for each in found.get("beside", ())}
+    body, found = known.evaluation.body, known.examination
+    seen = {each["metric"]: each["development"] for each in found["beside"]}
     whole = [each for each in body["scores"] if not each["segment"]]
     rows = [
         [
@@ -66,10 +66,10 @@ def _lines(known: Recorded) -> list[str]:
     ]
     return [
         f"{known.evaluation.id}: {body['rows']} sealed rows; this holdout has been looked at {body['looks']} time(s)",
-        *([f"decision: {found['decision']}"] if found.get("decision") else []),
+        *([f"decision: {found['decision']}"] if found["decision"] else []),
         *table(rows, ("metric", "value", "low", "high", "on development rows")),
         *_segments([each for each in body["scores"] if each["segment"]]),
-        *_slices(found.get("slices"), str(found.get("loss"))),
+        *_slices(found["slices"], found["loss"]),
         *_apart(known),
     ]
 

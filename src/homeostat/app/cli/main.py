@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "monitor": "Evaluate the windows that are due.",
     "operate": "Run the loop: watch, diagnose, repair.",
     "reproduce": "Train a version again from its record and compare the graphs.",
+    "card": "Write a version's model card from what is on record.",
     "trace": "Walk from a prediction back to its data, code and approver.",
     "history": "List what happened, newest first.",
     "show": "Show one fact and what it is connected to.",

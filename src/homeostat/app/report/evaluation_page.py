@@ -20,7 +20,7 @@ MONEY = "value_per_"
 def evaluation_page(known: Recorded) -> str:
     """The whole page. It asks for nothing from any network, and its policy forbids that it could."""
     drawn, body = Plots(), known.evaluation.body
-    found = known.examination or {}
+    found = known.examination
     whole = [each for each in body["scores"] if not each["segment"] and not each.get("objective")]
     parts = [each for each in body["scores"] if each["segment"]]
     told = {
@@ -45,7 +45,7 @@ _THRESHOLDS = (("served", "chosen"), ("best on these rows", "best"))
 
 def _scored(whole: list[dict[str, Any]], found: dict[str, Any]) -> list[dict[str, Any]]:
     """Each metric on the holdout, and beside it on the rows that were learned from and chosen by."""
-    beside = {each["metric"]: each for each in found.get("beside", ())}
+    beside = {each["metric"]: each for each in found["beside"]}
     return [
         {**each, **{key: beside.get(each["metric"], {}).get(key) for key in ("development", "out_of_fold")}}
         for each in whole
@@ -55,16 +55,16 @@ def _scored(whole: list[dict[str, Any]], found: dict[str, Any]) -> list[dict[str
 
 def _figures(known: Recorded, found: dict[str, Any], parts: list[dict[str, Any]]) -> dict[str, list[Spec | None]]:
     """The plots of each section that has something to draw."""
-    currency, curve = str(known.evaluation.body["currency"]), found.get("thresholds")
+    currency, curve = str(known.evaluation.body["currency"]), found["thresholds"]
     success = known.score(str(known.candidate.body["metric"]))
     what = "that came" if known.task["type"] == "binary" else "of right answers"
     return {
         "decision": [plots.rates(curve), plots.value(curve, currency)] if curve else [],
-        "money": [plots.shift(found["shift"], currency)] if found.get("shift") else [],
-        "calibration": [plots.reliability(found["reliability"], what)] if found.get("reliability") else [],
+        "money": [plots.shift(found["shift"], currency)] if found["shift"] else [],
+        "calibration": [plots.reliability(found["reliability"], what)] if found["reliability"] else [],
         "ranking": [plots.roc(curve), plots.precision_recall(curve), plots.gain(curve)] if curve else [],
-        "residuals": [plots.residuals(found["residuals"])] if found.get("residuals") else [],
-        "time": [plots.over_time(found["periods"], found["unit"], found["loss"])] if len(found.get("periods", ())) > 1 else [],
+        "residuals": [plots.residuals(found["residuals"])] if found["residuals"] else [],
+        "time": [plots.over_time(found["periods"], found["unit"], found["loss"])] if len(found["periods"]) > 1 else [],
         "segments": [plots.segments(parts[:MOST_SEGMENTS], success)] if parts and success else [],
         "importance": [plots.importance(known.importance, MOST_BARS)] if known.importance else [],
     }

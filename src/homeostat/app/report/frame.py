@@ -55,6 +55,15 @@ def for_script(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def markdown(template: str, body: Mapping[str, Any]) -> str:
+    """A Markdown text from its template: texts are escaped by its ``cell``, and runs of empty lines are one."""
+    from homeostat.app.report.card import cell
+
+    made = environment().overlay(autoescape=False)
+    made.filters = {**made.filters, "cell": cell}
+    return re.sub(r"\n{3,}", "\n\n", made.get_template(template).render(**body)).strip() + "\n"
+
+
 @cache
 def environment() -> Environment:
     """The template engine: what is not given is an error, what is given is escaped."""
