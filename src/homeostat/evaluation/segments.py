@@ -67,7 +67,10 @@ def coded_columns(frame: pl.DataFrame, reference: pl.DataFrame, columns: Iterabl
 def _quarter_codes(series: pl.Series, reference: pl.Series) -> tuple[NDArray[np.int64], list[str]]:
     numbers, known = _numbers(series), _numbers(reference)
     edges = _edges(known)
-    names = _names([_readable(reference, known, edge) for edge in edges])
+    told = [_readable(reference, known, edge) for edge in edges]
+    if reference.dtype.is_float() and len({f"{edge:.5g}" for edge in edges}) == len(edges):
+        told = [f"{edge:.5g}" for edge in edges]  # five digits tell them apart
+    names = _names(told)
     place = np.searchsorted(edges, numbers, side="left")
     return np.where(np.isnan(numbers), len(names), place).astype(np.int64), [*names, NULL]
 
