@@ -172,6 +172,8 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
         "of which lower is better",
     ),
     (BINARY, {"success.guardrails": [{"metric": "mae", "at_most": 1}]}, "HS115", "success.guardrails[0].metric", "for a binary task"),
+    (BINARY, {"success.guardrails": [{"metric": "mcc", "at_least": -2}]}, "HS115", "success.guardrails[0].at_least", "at least -1"),
+    (BINARY, {"success.metric": "recall"}, "HS112", "success.metric", "balanced_accuracy, mcc"),
     (BINARY, {"success.guardrails": [{"metric": "f2", "at_least": 0.1}]}, "HS115", "success.guardrails[0].metric", 'got "f2"'),
     (
         BINARY,

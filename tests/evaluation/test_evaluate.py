@@ -13,7 +13,7 @@ from homeostat.core.sections import Outcome, Payoff, Success, Value
 from homeostat.errors import CharterError, LearningError
 from homeostat.evaluation.evaluate import VALUE_PER_MONTH, VALUE_PER_ROW, Decided, evaluate, value_per_row
 from homeostat.stats.intervals import bootstrap
-from homeostat.stats.metrics import metric
+from homeostat.stats.metrics import metric, metrics_for
 
 
 def binary(rows: int = 400, seed: int = 0):
@@ -32,18 +32,51 @@ def regression(rows: int = 400, seed: int = 0):
 def test_the_success_metric_comes_first_and_every_metric_of_the_task_follows() -> None:
     y, scores = regression()
     found = evaluate(y, scores, task_type="regression", success=Success(metric="rmse"), seed=3)
-    assert [s.metric for s in found] == ["rmse", "mae", "r2"]
+    names = [s.metric for s in found]
+    assert names[:3] == ["rmse", "mae", "r2"]
+    assert set(names) == {m.name for m in metrics_for("regression")}
     for score in found:
         assert score.value == metric(score.metric).score(y, scores)
-        assert (score.low, score.high) == bootstrap(metric(score.metric), y, scores, confidence=0.95, resamples=1000, seed=3)
+        alone = bootstrap(metric(score.metric), y, scores, confidence=0.95, resamples=1000, seed=3)
+        assert (score.low, score.high) == pytest.approx(alone, rel=1e-12, abs=1e-12)
         assert score.low < score.value < score.high
         assert (score.rows, score.segment) == (400, "")
     y, scores = binary()
     names = [s.metric for s in evaluate(y, scores, task_type="binary", success=Success(metric="auc"), classes=("no", "yes"))]
-    assert names == ["auc", "average_precision", "brier", "f1", "log_loss", "accuracy"]
+    assert names[0] == "auc"
+    assert set(names) == {m.name for m in metrics_for("binary")}
     y, scores = np.arange(60.0) % 3, np.tile(np.eye(3), (20, 1)) * 0.7 + 0.1
     names = [s.metric for s in evaluate(y, scores, task_type="multiclass", success=Success(metric="macro_f1"), classes=("a", "b", "c"))]
-    assert names == ["macro_f1", "log_loss", "accuracy"]
+    assert names[0] == "macro_f1"
+    assert set(names) == {m.name for m in metrics_for("multiclass")}
+
+
+def test_metrics_of_decisions_are_measured_at_the_served_threshold() -> None:
+    y, scores = binary()
+    value = Value(payoff=Payoff(true_positive=10, false_positive=-1))
+    by_threshold = {
+        threshold: {
+            s.metric: s
+            for s in evaluate(y, scores, task_type="binary", success=Success(metric="f1"), value=value, decided=Decided(threshold))
+        }
+        for threshold in (0.5, 0.2)
+    }
+    acted = scores[:, 1] >= 0.2
+    told = by_threshold[0.2]
+    assert told["recall"].value == pytest.approx((acted & (y == 1)).sum() / (y == 1).sum())
+    assert told["precision"].value == pytest.approx(y[acted].mean())
+    assert told["accuracy"].value == pytest.approx((acted == (y == 1)).mean())
+    assert told["recall"].low < told["recall"].value < told["recall"].high
+    assert told["f1"].value != by_threshold[0.5]["f1"].value
+    assert told["auc"].value == by_threshold[0.5]["auc"].value
+
+
+def test_a_share_of_a_truth_of_zero_is_told() -> None:
+    y, scores = regression()
+    y[:3] = 0.0
+    with pytest.raises(LearningError, match="3 of them are 0, of which no share can be taken"):
+        evaluate(y, scores, task_type="regression", success=Success(metric="mape"))
+    assert "mape" not in {s.metric for s in evaluate(y, scores, task_type="regression", success=Success(metric="mae"))}
 
 
 def test_the_success_metric_is_given_by_segment() -> None:

@@ -15,6 +15,7 @@ from homeostat.core.ids import canonical
 from homeostat.core.records import Robustness, Score
 from homeostat.core.sections import Guardrail, Objective, Problem, Scale, Success
 from homeostat.errors import CharterError
+from homeostat.stats.decisions import DecisionRule
 from homeostat.validation.gates import Evidence
 from homeostat.validation.validate import validate
 
@@ -51,6 +52,22 @@ def binary(rows: int = 400):
     y = rng.integers(0, 2, rows).astype(np.float64)
     p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(size=rows))))
     return y, np.column_stack([1 - p, p]), np.full((rows, 2), 0.5)
+
+
+def test_metrics_of_decisions_are_gated_at_the_served_decision() -> None:
+    """Each side as it decides itself: the champion by its own threshold, the naive answer by the candidate's."""
+    y, scores, even = binary()
+    low, high = DecisionRule(0.2), DecisionRule(0.8)
+    evidence = replace(
+        GOOD, metric="accuracy", y=y, scores=scores, champion_scores=scores, baseline_scores=even, rule=low, champion_rule=high
+    )
+    found = judge(evidence, threshold=0.5, guardrails=(Guardrail(metric="recall", at_least=0.9),))
+    right = {rule: ((scores[:, 1] >= rule.threshold) == (y == 1)).mean() for rule in (low, high)}
+    recall = (scores[y == 1, 1] >= 0.2).mean()
+    assert found["threshold"].value == pytest.approx(right[low])
+    assert found["guardrail recall"].value == pytest.approx(recall)
+    assert found["champion"].value == pytest.approx(1 - (1 - right[low]) / (1 - right[high]))
+    assert found["baseline"].value == pytest.approx(1 - (1 - right[low]) / (1 - (y == 1).mean()))  # at 0.2 a half is a yes for all
 
 
 @pytest.mark.parametrize(

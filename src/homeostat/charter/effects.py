@@ -136,7 +136,7 @@ _SUCCESS = {
     "champion_margin": Effect(7, "gate", "gate champion: share of the champion's error a challenger must save"),
     "test": Effect(7, "gate", "gates baseline and champion: how they say better, or not"),
     "confidence": Effect(7, "gate", "confidence of every paired test and interval"),
-    "segments": Effect(6, "score", "the metric is measured on each of their values"),
+    "segments": Effect(6, "score", "the metric is measured on each of their values, and the gaps of a binary decision between them"),
     "segment_gap": Effect(7, "gate", "gate segments: how much worse than the whole a segment may be"),
     "guardrails[].metric": Effect(7, "gate", "gate guardrail: a second metric on the holdout"),
     "guardrails[].at_least": Effect(7, "gate", "gate guardrail: its lower limit"),

@@ -11,7 +11,6 @@ from homeostat.charter.violations import Loc, Violation, shown
 from homeostat.core.sections import Baseline, Guardrail, Objective, Payoff, Problem, Success, Task, Value
 
 Found = Iterator[Violation]
-SHARES = frozenset({"auc", "average_precision", "brier", "accuracy", "f1", "macro_f1"})  # metrics between 0 and 1
 OUTCOMES = ("true_positive", "false_positive", "true_negative", "false_negative")
 
 
@@ -20,14 +19,20 @@ def metric_fits_task(task: Task, success: Success) -> Found:
     yield from fits(task, success.metric, "HS112", ("success", "metric"))
 
 
-def fits(task: Task, metric: str, code: str, at: Loc) -> Found:
-    """The metric is one that measures this kind of task."""
+def fits(task: Task, metric: str, code: str, at: Loc, *, goal: bool = True) -> Found:
+    """The metric is one that measures this kind of task, and as the ``goal`` one that tells good models from bad."""
     from homeostat.stats.metrics import METRICS
 
-    allowed = [name for name, one in METRICS.items() if task.type in one.tasks]
+    roles = {"success"} if goal else {"success", "guardrail"}
+    allowed = [name for name, one in METRICS.items() if task.type in one.tasks and one.role in roles]
     if metric not in allowed:
+        known = METRICS.get(metric)
         near = get_close_matches(metric, allowed, n=1)
-        step = f"did you mean {near[0]}?" if near and metric not in METRICS else ""
+        step = f"did you mean {near[0]}?" if near and known is None else ""
+        if known is not None and task.type in known.tasks:
+            step = "alone it does not tell a good model from a bad one" + (
+                ": limit it in success.guardrails" if known.role == "guardrail" else ""
+            )
         yield Violation(code, at, f"got {shown(metric)} for a {task.type} task; use one of {', '.join(allowed)}", step)
 
 
@@ -40,10 +45,10 @@ def threshold_is_reachable(task: Task, success: Success) -> Found:
 def _reachable(task: Task, metric: str, limit: float, code: str, at: Loc) -> Found:
     from homeostat.stats.metrics import METRICS
 
-    if metric not in METRICS or task.type not in METRICS[metric].tasks:
+    known = METRICS.get(metric)
+    if known is None or task.type not in known.tasks:
         return
-    high = 1.0 if metric in SHARES or metric == "r2" else float("inf")
-    low = float("-inf") if metric == "r2" else 0.0
+    low, high = known.least, known.most
     if not low <= limit <= high:
         message = f"got {limit:g} for {metric}; allowed: " + (f"at most {high:g}" if limit > high else f"at least {low:g}")
         yield Violation(code, at, message)
@@ -77,7 +82,7 @@ def guardrails_can_hold(task: Task, success: Success) -> Found:
         elif guardrail.metric in seen:
             yield Violation("HS115", (*at, "metric"), f"got {shown(guardrail.metric)} a second time", "keep the stricter limit")
         seen.add(guardrail.metric)
-        yield from fits(task, guardrail.metric, "HS115", (*at, "metric"))
+        yield from fits(task, guardrail.metric, "HS115", (*at, "metric"), goal=False)
         yield from one_limit(task, guardrail, "HS115", at)
 
 

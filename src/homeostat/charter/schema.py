@@ -62,8 +62,10 @@ def json_schema() -> dict[str, Any]:
     from homeostat.stats.metrics import METRICS
 
     schema = Charter.model_json_schema(mode="validation")
-    for section in ("Success", "Guardrail", "MetricMapping", "Objective"):
-        schema["$defs"][section]["properties"]["metric"]["enum"] = sorted(METRICS)
+    goals = sorted(name for name, one in METRICS.items() if one.role == "success")
+    limits = sorted(name for name, one in METRICS.items() if one.role != "told")
+    for section, names in (("Success", goals), ("Guardrail", limits), ("MetricMapping", goals), ("Objective", goals)):
+        schema["$defs"][section]["properties"]["metric"]["enum"] = names
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Homeostat charter"}
 
 

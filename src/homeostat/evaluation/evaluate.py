@@ -12,6 +12,7 @@ from homeostat.core.records import Score
 from homeostat.errors import LearningError
 from homeostat.evaluation.segments import judged_segments
 from homeostat.stats import intervals
+from homeostat.stats.decisions import DecisionRule
 from homeostat.stats.kernels import decide
 from homeostat.stats.metrics import metric, metrics_for
 from homeostat.stats.money import cost_matrix, cost_per_row, least_cost, payoff_per_row, regression_cost_per_row
@@ -32,7 +33,7 @@ VALUE_PER_MONTH = "value_per_month"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decided:
-    """How scores became decisions, for money: binary the ``threshold``, and each row's ``amount`` ``(n,)`` where outcomes depend on it."""
+    """How scores became decisions: binary by the ``threshold``; each row's ``amount`` ``(n,)`` where outcomes depend on it."""
 
     threshold: float = 0.5
     amount: Floats | None = None
@@ -62,7 +63,7 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
         segments: a label per row for each segment column (``segments.segment_labels``); only the success metric is given for them.
         value: what being right or wrong is worth and predictions cost; adds ``value_per_row`` when it fits the task, and
             ``value_per_month`` when it says how many rows a month has.
-        decided: how decisions were made; for money only, accuracy and f1 are measured at 0.5.
+        decided: how decisions were made, for money and for the metrics of decisions.
         seed: of the resampling.
         block: rows resampled together, for rows in time order.
 
@@ -77,8 +78,9 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
     if classes and scores.shape[1:] != (len(classes),):
         raise ValueError(f"got scores {scores.shape} for {len(classes)} classes")
     how = Resampling(success.confidence, seed=seed, block=block)
-    first = metric(success.metric)
-    metrics = (first, *(one for one in metrics_for(task_type) if one != first))
+    rule = rule_of(decided, value, classes)
+    first = metric(success.metric).by(rule)
+    metrics = (first, *(one.by(rule) for one in metrics_for(task_type) if one.name != first.name))
     found = _scores(metrics, y, scores, how)
     if not found or found[0].metric != first.name:
         raise LearningError(
@@ -89,6 +91,17 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
         )
     money = _money(value_per_row(y, scores, classes, value, decided), value, how)
     return (*found, *money, *_by_segment(first, y, scores, segments or {}, how))
+
+
+def rule_of(decided: Decided, value: Value | None, classes: tuple[str, ...]) -> DecisionRule:
+    """The rule of the served decision: binary by its threshold, several classes by their costs where the charter has any.
+
+    Raises:
+        CharterError: HS113, a class has no costs.
+    """
+    if len(classes) > 2 and value is not None and value.costs is not None:
+        return DecisionRule(costs=tuple(tuple(row) for row in cost_matrix(value.costs, classes).tolist()))
+    return DecisionRule(decided.threshold)
 
 
 def _scores(metrics: Sequence[Metric], y: Floats, scores: Floats, how: Resampling, segment: str = "") -> list[Score]:
@@ -102,6 +115,8 @@ def _why(first: Metric, y: Floats, scores: Floats) -> str:
         return f"{int((~np.isfinite(y)).sum())} of them have no target value"
     if not np.isfinite(scores).all():
         return f"{int((~np.isfinite(scores)).any(axis=1).sum())} of them got no finite score"
+    if first.name == "mape" and (y == 0).any():
+        return f"{int((y == 0).sum())} of them are 0, of which no share can be taken"
     if len(y) and "regression" not in first.tasks:
         rarest = min(int((y == index).sum()) for index in range(scores.shape[1]))
         return f"the rarest class came {rarest} times"

@@ -117,16 +117,17 @@ def _one(
     aids: _Own,
 ) -> Candidate:
     """One model with calibration and decision: searched, or fitted again as it is on record."""
-    from homeostat.core.targets import encode_target
+    from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.amounts import amounts
+    from homeostat.flow.measure import success_metric
     from homeostat.flow.preparing import stages_of
     from homeostat.infra.engine import threads
     from homeostat.learning.candidate import again, calibrated
     from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
-    from homeostat.stats.metrics import metric
 
-    task, measured, stages = effective_task(charter), metric(charter.success.metric), stages_of(charter, split, decisions)
+    task, stages = effective_task(charter), stages_of(charter, split, decisions)
+    measured = success_metric(charter, classes_of(split.train[task.target], task))
     if aids.made is None:
         found = search(
             split,

@@ -13,6 +13,7 @@ from homeostat.flow.amounts import amounts
 from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.baseline import baseline_answers
 from homeostat.flow.blocks import judged_block
+from homeostat.flow.examine import examine
 from homeostat.flow.objectives import objective_scores
 from homeostat.flow.registry import champion, load_bundle
 from homeostat.flow.reweigh import require_weights
@@ -68,6 +69,7 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
         "baseline": {"kind": project.charter.success.baseline.label(), "rows_without": without},
         "currency": project.charter.value.currency,
         "arrays": project.blobs.put(dump_arrays(arrays)),
+        "examination": examine(project, candidate, split, arrays, block),
         "scores": scores,
         "robustness": asdict(_robustness(project, candidate, split, arrays["y"])),
     }

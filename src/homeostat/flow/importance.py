@@ -34,11 +34,11 @@ def importance(project: Project, train: pl.DataFrame) -> Importance | None:
     """
     from homeostat.charter.effective import effective_task
     from homeostat.core.targets import classes_of
+    from homeostat.flow.measure import success_metric
     from homeostat.flow.quick import fit_on
     from homeostat.graph.decode import decode_frame
     from homeostat.graph.interpret import run
     from homeostat.preparation.analysis.records import Importance
-    from homeostat.stats.metrics import metric
 
     if train.height < FEWEST_ROWS:
         return None
@@ -52,7 +52,7 @@ def importance(project: Project, train: pl.DataFrame) -> Importance | None:
     except HomeostatError:
         return None
     plan = quick.candidate.plan
-    measured = metric(charter.success.metric)
+    measured = success_metric(charter, quick.candidate.plan.classes)
     base = measured.score(quick.y, quick.scores)
     if not np.isfinite(base):
         return None

@@ -10,7 +10,9 @@ import numpy as np
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.blocks import block_length
 from homeostat.flow.labels import target_values
+from homeostat.flow.measure import served_rule
 from homeostat.flow.served import scores_of
+from homeostat.stats.metrics import metric
 
 if TYPE_CHECKING:
     from homeostat.core.records import Finding
@@ -60,11 +62,10 @@ def judge_performance(project: Project, view: View, bundle: Bundle, reference: P
     """Measure a window's performance against what the version was accepted with."""
     from homeostat.monitoring.performance import bias_shift, error_at_class_shares, error_in_known_region, known_region, performance_finding
     from homeostat.stats.intervals import bootstrap
-    from homeostat.stats.metrics import metric
 
     charter = project.charter
     classes = bundle.manifest.classes
-    measured = metric(charter.success.metric)
+    measured = metric(charter.success.metric).by(served_rule(bundle.manifest))
     y, scores = target_values(charter, classes, view.labelled), scores_of(view.labelled)
     value, expected = float(measured.score(y, scores)), float(view.version.fact.body["value"])
     low, high = bootstrap(

@@ -92,12 +92,13 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.baseline import baseline_scores, naive_scores
     from homeostat.flow.blocks import judged_block
-    from homeostat.stats.metrics import error_of, metric
+    from homeostat.flow.measure import success_metric
+    from homeostat.stats.metrics import error_of
 
     task = charter.task
     used, every = thinned(parts)
     classes = classes_of(used.train[task.target], task)
-    measured = metric(charter.success.metric)
+    measured = success_metric(charter, classes)
     cut = set_aside(used.train)
     learners: list[str] = [name for name in charter.learning.learners if name != "naive"] or ["naive"]
     tried = tuple(fit_on(charter, cut, used.validation, learner, classes) for learner in learners)
@@ -150,10 +151,10 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, cl
     from homeostat.core.targets import classes_of, encode_target
     from homeostat.flow.amounts import amounts
     from homeostat.flow.evaluate import aligned
+    from homeostat.flow.measure import success_metric
     from homeostat.flow.preparing import stages_of
     from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
-    from homeostat.stats.metrics import metric
 
     task = charter.task
     known = classes_of(rows.train[task.target], task)
@@ -164,7 +165,7 @@ def fit_on(charter: Charter, rows: Split, judged: pl.DataFrame, learner: str, cl
         charter.learning.model_copy(
             update={"learners": learners, "budget": FIRST_ROUND, "windows": charter.learning.windows[:1], "at_once": 1, "ensemble": False}
         ),
-        metric(charter.success.metric),
+        success_metric(charter, known),
         stages_of(charter, rows),
         clock=time.monotonic,
         refit=refit,

@@ -10,6 +10,7 @@ import numpy as np
 from homeostat.errors import ProjectError
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.develop import weights_of
+from homeostat.flow.out_of_fold import keep_out_of_fold
 from homeostat.flow.packing import pack_candidate
 from homeostat.flow.registry import load_bundle
 
@@ -56,6 +57,7 @@ def reweigh(project: Project, order: Order, trained: Fact, split: Split, key: st
         **pack_candidate(project, found, split, project.require(str(trained.body["run"])), order.learning),
         "validation_value": found.value,
         "weights": weights_of(project.charter),
+        "out_of_fold": keep_out_of_fold(project, found, split),
         "reweighted_from": trained.id,
         "seconds": round(time.perf_counter() - started, 3),
         "trials": 0,

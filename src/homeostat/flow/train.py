@@ -15,6 +15,7 @@ from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.develop import Aids, develop, member_scores, weights_of
 from homeostat.flow.drawing import drawn
 from homeostat.flow.labelling import labels_version
+from homeostat.flow.out_of_fold import keep_out_of_fold
 from homeostat.flow.packing import pack_candidate
 from homeostat.flow.reweigh import reweigh, trained_alike
 from homeostat.flow.training_rows import NOW, TrainingRows, split_all, split_rows, training_rows
@@ -112,6 +113,7 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
         "holdout": sealed(project, split),
         **kept,
         **_members(project, found),
+        "out_of_fold": keep_out_of_fold(project, found, split),
         "seconds": round(time.perf_counter() - started, 3),
         "trials": len(trials),
     }

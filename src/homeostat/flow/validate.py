@@ -10,6 +10,7 @@ from homeostat.core.ids import digest, fact_id
 from homeostat.errors import ProjectError, Refusal
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.evaluate import judging_digest
+from homeostat.flow.measure import served_rule
 from homeostat.flow.registry import load_bundle
 from homeostat.flow.signing import ensure_key, signed
 
@@ -112,6 +113,8 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         champion_optional=theirs.ignored if theirs else (),
         block=int(evaluation.body["block"]),
         robustness=Robustness(**evaluation.body["robustness"]),
+        rule=served_rule(ours),
+        champion_rule=served_rule(theirs) if theirs else served_rule(ours),
     )
     charter = project.charter
     return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives)

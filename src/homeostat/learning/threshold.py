@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.stats.decisions import HALF, DecisionRule
 from homeostat.stats.money import cost_matrix, depends_on_amount, payoff_per_row
 
 if TYPE_CHECKING:
-    from homeostat.core.sections import Payoff, Value
+    from homeostat.core.sections import Payoff, TaskType, Value
     from homeostat.graph.plan import Floats, Plan
 
 
@@ -30,6 +31,21 @@ def with_decision(plan: Plan, value: Value, y: Floats, judged: Floats, amount: F
     if depends_on_amount(value.payoff) and amount is not None:
         return replace(plan, threshold=earning_threshold(y, judged[:, 1], value.payoff, amount))
     return replace(plan, threshold=payoff_threshold(value.payoff))
+
+
+def known_rule(value: Value, task: TaskType, classes: tuple[str, ...]) -> DecisionRule:
+    """The decision rule as far as it is known before there is a model: what metrics of decisions are compared by in a search.
+
+    A threshold that depends on amounts is chosen with the model; until then it is 0.5.
+
+    Raises:
+        CharterError: HS113, a class of the data has no costs.
+    """
+    if task == "multiclass" and value.costs is not None:
+        return DecisionRule(costs=tuple(tuple(row) for row in cost_matrix(value.costs, classes).tolist()))
+    if task == "binary" and value.payoff is not None and not (depends_on_amount(value.payoff) and value.amount is not None):
+        return DecisionRule(payoff_threshold(value.payoff))
+    return HALF
 
 
 def payoff_threshold(payoff: Payoff) -> float:

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.stats.kernels import Sums, share
+
 if TYPE_CHECKING:
-    from homeostat.stats.kernels import Floats
+    from numpy.typing import NDArray
+
+    from homeostat.stats.kernels import Floats, Weighted
 
 BINS = 15
 
@@ -20,6 +24,27 @@ class Reliability:
     said: Floats
     came: Floats
     rows: Floats
+
+
+def equal_mass_bins(said: Floats, bins: int) -> NDArray[np.int64]:
+    """The bin of each probability ``(n,)``, from 0 and without gaps: bins hold about equally many rows, and equal probabilities share one.
+
+    >>> equal_mass_bins(np.array([0.1, 0.9, 0.1, 0.5]), 2).tolist()
+    [0, 1, 0, 1]
+    """
+    if not len(said):
+        return np.zeros(0, dtype=np.int64)
+    ranks = np.searchsorted(np.sort(said), said, side="left")
+    return np.unique(ranks * bins // len(said), return_inverse=True)[1].astype(np.int64)
+
+
+def calibration_error(y: Floats, scores: Floats, bins: int = BINS) -> Weighted:
+    """The kernel of the expected calibration error of two classes, as measured (not debiased); the bins are those of unweighted rows."""
+    came, said = y == 1, scores[:, 1]
+    bin_of = equal_mass_bins(said, bins)
+    gaps = (came - said)[:, None] * (bin_of[:, None] == np.arange(bin_of.max() + 1))
+    cells = np.column_stack([gaps, np.ones(len(y))])
+    return Sums(cells, lambda sums: share(np.abs(sums[:, :-1]).sum(axis=1), sums[:, -1]))
 
 
 def reliability(y: Floats, scores: Floats, cls: int = 1, bins: int = BINS) -> Reliability:
@@ -35,8 +60,7 @@ def reliability(y: Floats, scores: Floats, cls: int = 1, bins: int = BINS) -> Re
     [0.2, 0.6]
     """
     given = scores[:, cls]
-    rank = np.searchsorted(np.sort(given), given, side="left")
-    place = np.unique(rank * bins // max(len(y), 1), return_inverse=True)[1]
+    place = equal_mass_bins(given, bins)
     rows = np.bincount(place).astype(np.float64)
     return Reliability(np.bincount(place, given) / rows, np.bincount(place, y == cls) / rows, rows)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.stats.kernels import Sums
 from homeostat.stats.resample import Resampling, resampled_counts
 
 if TYPE_CHECKING:
@@ -51,12 +54,50 @@ def bootstrap_mean(values: Floats, how: Resampling) -> Interval:
     return percentile_interval(draws[0], how.confidence)
 
 
+def wilson(hits: float, rows: float, confidence: float = 0.95) -> Interval:
+    """The interval of a share; (0, 1) without a row. Source: Wilson 1927, "Probable inference"."""
+    if not rows:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, z2 = hits / rows, z * z
+    middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
+    half = z / (1 + z2 / rows) * math.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def draw(prepared: Sequence[Weighted], rows: int, how: Resampling) -> Floats:
     """Each prepared metric on the same resamples: ``(len(prepared), resamples)``; no columns with fewer than 2 rows."""
     if rows < 2:
         return np.empty((len(prepared), 0))
-    chunks = [np.stack([weighted(counts) for weighted in prepared]) for counts in resampled_counts(rows, how)]
-    return np.concatenate(chunks, axis=1)
+    measured = _at_once(prepared)
+    return np.concatenate([measured(counts) for counts in resampled_counts(rows, how)], axis=1)
+
+
+def _at_once(prepared: Sequence[Weighted]) -> Weighted:
+    """All prepared metrics in one: from weights ``(b, n)`` to ``(len(prepared), b)``. Sums are made together, equal columns once."""
+    known: dict[bytes, int] = {}
+    columns: list[Floats] = []
+    places: dict[int, list[int]] = {}
+    for at, one in enumerate(prepared):
+        if isinstance(one, Sums):
+            for column in one.cells.T:
+                name = column.tobytes()
+                if name not in known:
+                    known[name] = len(columns)
+                    columns.append(column)
+                places.setdefault(at, []).append(known[name])
+    cells = np.column_stack(columns) if columns else None
+
+    def measured(weights: Floats) -> Floats:
+        sums = None if cells is None else weights @ cells
+        return np.stack(
+            [
+                one.formula(sums[:, places[at]]) if isinstance(one, Sums) and sums is not None else one(weights)
+                for at, one in enumerate(prepared)
+            ]
+        )
+
+    return measured
 
 
 def percentile_interval(draws: Floats, confidence: float) -> Interval:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from homeostat.stats.kernels import wrong_rows
+from homeostat.stats.decisions import wrong_rows
 from homeostat.stats.metrics import Metric, error_of
 from homeostat.stats.paired import Paired, paired_bootstrap, share_saved
 from homeostat.stats.resample import usable_block

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from homeostat.stats.decisions import HALF, DecisionRule
+
 if TYPE_CHECKING:
     from homeostat.core.records import Robustness, Score
     from homeostat.core.sections import Guardrail, Objective, Problem, Success
@@ -74,6 +76,8 @@ class Evidence:
         needed_inputs: fields without which the candidate refuses a row; None: it needs all of ``inputs``.
         block: rows resampled together, for rows in time order.
         robustness: how the bundle took rows made to break it, and nulls.
+        rule: how the candidate decides; metrics of decisions are of these. A baseline is taken to decide likewise.
+        champion_rule: how the champion decides.
     """
 
     metric: str
@@ -95,6 +99,8 @@ class Evidence:
     needed_inputs: Fields | None = None
     block: int = 1
     robustness: Robustness | None = None
+    rule: DecisionRule = HALF
+    champion_rule: DecisionRule = HALF
 
     @property
     def rows(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from homeostat.core.records import Score
     from homeostat.core.sections import Objective, Problem, Success
+    from homeostat.stats.decisions import DecisionRule
     from homeostat.stats.kernels import Floats
     from homeostat.validation.gates import Evidence, Fields, Gate, GateName
 
@@ -40,6 +42,14 @@ def validate(
     return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success, problem, objectives)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What a candidate is compared with: its scores (n, k) of the same rows, and how it decides."""
+
+    scores: Floats
+    rule: DecisionRule
+
+
 def _result(gate: Gate, passed: bool, value: float | None, detail: str, limit: float | None = None) -> GateResult:
     """A result that any store can hold: what is not a finite number is None."""
     shown = value if value is not None and math.isfinite(value) else None
@@ -54,7 +64,7 @@ def _result(gate: Gate, passed: bool, value: float | None, detail: str, limit: f
 
 def _threshold(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
     """The success metric, or a guardrail's, is on the good side of the limit."""
-    measured = metric(gate.metric or evidence.metric)
+    measured = metric(gate.metric or evidence.metric).by(evidence.rule)
     value, limit = measured.score(evidence.y, evidence.scores), gate.limit
     if limit is None or not math.isfinite(limit) or not math.isfinite(value):
         return _result(gate, False, value, _unmeasured(evidence, measured.name))
@@ -78,31 +88,33 @@ def _objective(gate: Gate, evidence: Evidence, _success: Success, _seed: int) ->
 
 
 def _baseline(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
-    return _compare(gate, evidence, evidence.baseline_scores, f"the {success.baseline.label()} baseline", (success, seed))
+    theirs = None if evidence.baseline_scores is None else Reference(evidence.baseline_scores, evidence.rule)
+    return _compare(gate, evidence, theirs, f"the {success.baseline.label()} baseline", (success, seed))
 
 
 def _champion(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
     if evidence.has_champion:
-        return _compare(gate, evidence, evidence.champion_scores, "the champion", (success, seed))
-    if not math.isfinite(metric(evidence.metric).score(evidence.y, evidence.scores)):
+        theirs = None if evidence.champion_scores is None else Reference(evidence.champion_scores, evidence.champion_rule)
+        return _compare(gate, evidence, theirs, "the champion", (success, seed))
+    if not math.isfinite(metric(evidence.metric).by(evidence.rule).score(evidence.y, evidence.scores)):
         return _result(gate, False, None, f"there is no champion yet, but {_unmeasured(evidence)}")
     return _result(gate, True, None, "there is no champion yet")
 
 
-def _compare(gate: Gate, evidence: Evidence, theirs: Floats | None, whom: str, how: tuple[Success, int]) -> GateResult:
+def _compare(gate: Gate, evidence: Evidence, theirs: Reference | None, whom: str, how: tuple[Success, int]) -> GateResult:
     """A paired test of the candidate against a reference; the gate's limit is the share of the reference's error to save."""
     success, seed = how
     if theirs is None:
         return _result(gate, False, None, f"{whom} was not scored on the holdout")
-    if theirs.shape != evidence.scores.shape:
+    if theirs.scores.shape != evidence.scores.shape:
         return _result(
-            gate, False, None, f"{whom} has scores {theirs.shape}, the candidate {evidence.scores.shape}: they cannot be compared"
+            gate, False, None, f"{whom} has scores {theirs.scores.shape}, the candidate {evidence.scores.shape}: they cannot be compared"
         )
     measured, margin, confidence = metric(evidence.metric), gate.limit or 0.0, success.confidence
+    each = ((evidence.rule, evidence.scores), (theirs.rule, theirs.scores))
+    ours, reference = (rule.taken(scores) if measured.decides else scores for rule, scores in each)  # each as it decides itself
     chosen = right_test(measured, evidence.y, asked=success.test, margin=margin, block=evidence.block)
-    found = compare(
-        chosen, measured, evidence.y, evidence.scores, theirs, margin=margin, confidence=confidence, seed=seed, block=evidence.block
-    )
+    found = compare(chosen, measured, evidence.y, ours, reference, margin=margin, confidence=confidence, seed=seed, block=evidence.block)
     if math.isnan(found.difference) or math.isnan(found.p_value):
         return _result(gate, False, None, f"cannot be compared with {whom}: {_unmeasured(evidence)}")
     values = f"{evidence.metric} {_short(found.ours)} against {_short(found.theirs)}"
@@ -124,7 +136,7 @@ def _how_much(difference: float, whom: str) -> str:
 
 def _segments(gate: Gate, evidence: Evidence, success: Success, _seed: int) -> GateResult:
     """Every judged segment's error is at most (1 + gap) x the error of all rows; each column must have a judged segment."""
-    measured = metric(evidence.metric)
+    measured = metric(evidence.metric).by(evidence.rule)
     if not success.segments:
         return _result(gate, False, None, "success.segment_gap is set, but success.segments names no column")
     whole = measured.score(evidence.y, evidence.scores)

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from homeostat.app.report.page import MOST_CARDS, SCRIPTS, for_script, page
+from homeostat.app.report.frame import SCRIPTS, for_script
+from homeostat.app.report.page import MOST_CARDS, page
 from homeostat.core.ids import canonical
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 
 from homeostat.app.report import plots
-from homeostat.app.report.page import Plots, _cards, _target_plots
+from homeostat.app.report.frame import Plots
+from homeostat.app.report.page import _cards, _target_plots
 from homeostat.preparation.analysis.records import Bins, Spans
 
 if TYPE_CHECKING:

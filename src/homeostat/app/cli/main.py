@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "operate": "Run the loop: watch, diagnose, repair.",
     "keys": "List and replace the keys that sign versions.",
     "reproduce": "Train a version again from its record and compare the graphs.",
+    "card": "Write a version's model card from what is on record.",
     "trace": "Walk from a prediction back to its data, code and approver.",
     "versions": "List the versions: find, filter and sort them by their metrics.",
     "verify": "Find whatever was altered in the ledger and the files it names.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeostat.app.cli.output import Answer, StderrProgress, lifecycle_command, table
+from homeostat.app.cli.written import write_page
 
 if TYPE_CHECKING:
     from homeostat.flow.profile import Profiled
@@ -29,22 +30,10 @@ def _profile(project: Path, out: Path | None) -> Answer:
         found = profile(opened, progress)
         progress.close()
         path = out or opened.state / "reports" / f"profile-{found.dataset}.html"
-        _write(path, page(found))
+        write_page(path, page(found), "--out")
     told = asdict(found)
     analysis = told.pop("analysis")
     return Answer({**told, **analysis, "report": str(path)}, [*_lines(found), f"report: {path}"])
-
-
-def _write(path: Path, text: str) -> None:
-    from homeostat.errors import ProjectError
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ProjectError(
-            "HS602", f"the report cannot be written: {error.strerror}", place=str(path), next_step="name another file with --out"
-        ) from error
 
 
 def _lines(found: Profiled) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--text", default="", help="Only versions with this text in their learner or window.")
 def _versions(project: Path, **asked: Any) -> Answer:
     from homeostat.flow.project import open_project
-    from homeostat.flow.registry import asked_for, measures, search, summary
+    from homeostat.flow.registry import asked_for, measures, pointers_at, search, summary
 
     sort = str(asked["sort"])
     with open_project(project) as opened:

@@ -1,12 +1,11 @@
-"""Vega-Lite specifications, one pure function per kind of plot: plain dicts, no colours, no field named after the data.
-
-Colours, fonts and the dark variant come from the page (``report.js``), so a specification is legible wherever it is drawn.
-"""
+"""The plots of the analysis, one pure function per kind: Vega-Lite specifications."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from homeostat.app.report import vega
+from homeostat.app.report.vega import STEP, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
         Spans,
     )
 
-Spec = dict[str, Any]
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-HEIGHT = 160
-STEP = 20  # pixels of a bar, or of a cell of the heat map
-LONGEST_LABEL = 150
 FEW_VALUES = 13  # whole numbers that each get a tick
 
 
@@ -44,42 +38,42 @@ def histogram(bins: Bins, title: str, unit: str) -> Spec:
         "x": x,
         "x2": {"field": "to"},
         "y": {"field": "rows", "type": "quantitative", "title": "rows"},
-        "tooltip": [_told("from", "from"), _told("to", "to below"), _told("rows", "rows")],
+        "tooltip": [vega.told("from", "from"), vega.told("to", "to below"), vega.told("rows", "rows")],
     }
     described = f"Histogram of {unit}: {len(bins.counts)} bins from {bins.edges[0]:.4g} to {bins.edges[-1]:.4g}. {note}"
-    return _spec(title, described, rows, {"mark": _mark("bar"), "encoding": encoding}, note)
+    return vega.spec(title, described, rows, {"mark": vega.mark("bar"), "encoding": encoding}, note)
 
 
 def frequencies(counts: Sequence[tuple[str, int]], others: tuple[int, int], title: str, unit: str) -> Spec:
     """Rows per value, and in one bar the ``others``: how many further values, and their rows."""
-    rows: list[dict[str, Any]] = [{"value": shown(value), "rows": n, "other": False} for value, n in counts]
+    rows: list[dict[str, Any]] = [{"value": vega.shown(value), "rows": n, "other": False} for value, n in counts]
     if others[1]:
         many = "value" if others[0] == 1 else "values"
         rows.append({"value": f"{others[0]:,} other {many}", "rows": others[1], "other": True})
     encoding = {
-        "y": _names("value", unit),
+        "y": vega.names("value", unit),
         "x": {"field": "rows", "type": "quantitative", "title": "rows"},
         "opacity": {"condition": {"test": "datum.other", "value": 0.45}, "value": 1},
-        "tooltip": [_told("value", unit, kind="nominal"), _told("rows", "rows")],
+        "tooltip": [vega.told("value", unit, kind="nominal"), vega.told("rows", "rows")],
     }
     first = f", most often {rows[0]['value']} ({rows[0]['rows']:,} rows)" if rows else ""
-    return _spec(
-        title, f"Bars of the rows per {unit}{first}", rows, {"mark": _mark("bar"), "encoding": encoding, "height": STEP * len(rows)}
+    return vega.spec(
+        title, f"Bars of the rows per {unit}{first}", rows, {"mark": vega.mark("bar"), "encoding": encoding, "height": STEP * len(rows)}
     )
 
 
 def over_days(spans: Spans, title: str) -> Spec:
     """Rows per calendar unit."""
-    rows = [{"at": _ms(start), "start": start, "rows": n} for start, n in zip(spans.starts, spans.counts, strict=True)]
+    rows = [{"at": vega.ms(start), "start": start, "rows": n} for start, n in zip(spans.starts, spans.counts, strict=True)]
     outside = [f"{n:,} {word}" for n, word in ((spans.below, "earlier"), (spans.above, "later")) if n]
     encoding = {
-        "x": _time(spans.unit),
+        "x": vega.time(spans.unit),
         "y": {"field": "rows", "type": "quantitative", "title": f"rows per {spans.unit}"},
-        "tooltip": [_told("start", f"{spans.unit} from", kind="nominal"), _told("rows", "rows")],
+        "tooltip": [vega.told("start", f"{spans.unit} from", kind="nominal"), vega.told("rows", "rows")],
     }
     note = f"not drawn: {' and '.join(outside)}" if outside else ""
-    mark = {"mark": _mark("area", line=True, interpolate="step-after"), "encoding": encoding}
-    return _spec(title, f"Rows per {spans.unit} from {spans.starts[0]} to {spans.starts[-1]}. {note}", rows, mark, note)
+    mark = {"mark": vega.mark("area", line=True, interpolate="step-after"), "encoding": encoding}
+    return vega.spec(title, f"Rows per {spans.unit} from {spans.starts[0]} to {spans.starts[-1]}. {note}", rows, mark, note)
 
 
 def related(relation: Relation, target: str, classes: Sequence[str]) -> Spec:
@@ -94,53 +88,59 @@ def target_by(groups: Sequence[Group], title: str, unit: str, goal: tuple[str, S
     target, classes = goal
     if groups and groups[0].shares:
         return _class_shares(groups, title, unit, classes)
-    rows = [{"group": shown(g.label), "value": g.value, "low": g.low, "high": g.high, "rows": g.rows} for g in groups]
+    rows = [{"group": vega.shown(g.label), "value": g.value, "low": g.low, "high": g.high, "rows": g.rows} for g in groups]
     whole = sum(g.rows for g in groups)
     mean = sum((g.value or 0.0) * g.rows for g in groups) / whole if whole else 0.0
     measured = f"share of {classes[0]}" if classes else f"mean {target}"
-    tip = [_told("group", unit, kind="nominal"), _told("value", measured), _told("low", "from"), _told("high", "to"), _told("rows", "rows")]
-    y, scale = _names("group", unit), {"zero": False}
+    tip = [
+        vega.told("group", unit, kind="nominal"),
+        vega.told("value", measured),
+        vega.told("low", "from"),
+        vega.told("high", "to"),
+        vega.told("rows", "rows"),
+    ]
+    y, scale = vega.names("group", unit), {"zero": False}
     layers = [
-        {"mark": _mark("rule", strokeDash=[4, 4], opacity=0.6), "encoding": {"x": {"datum": mean, "type": "quantitative"}}},
+        {"mark": vega.mark("rule", strokeDash=[4, 4], opacity=0.6), "encoding": {"x": {"datum": mean, "type": "quantitative"}}},
         {
-            "mark": _mark("rule", strokeWidth=2),
+            "mark": vega.mark("rule", strokeWidth=2),
             "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": measured, "scale": scale}, "x2": {"field": "high"}},
         },
         {
-            "mark": _mark("point", filled=True, size=50),
+            "mark": vega.mark("point", filled=True, size=50),
             "encoding": {"y": y, "x": {"field": "value", "type": "quantitative", "scale": scale}, "tooltip": tip},
         },
     ]
     said = ", ".join(f"{row['group']}: {row['value']:.4g}" for row in rows if row["value"] is not None)
     described = f"{measured} per {unit}, with 95 % intervals; the dashed line is all rows. {said}"
-    return _spec(title, described, rows, {"layer": layers, "height": STEP * len(groups)})
+    return vega.spec(title, described, rows, {"layer": layers, "height": STEP * len(groups)})
 
 
 def _class_shares(groups: Sequence[Group], title: str, unit: str, classes: Sequence[str]) -> Spec:
     rows = [
-        {"group": shown(g.label), "class": shown(name), "at": at, "share": share, "rows": g.rows}
+        {"group": vega.shown(g.label), "class": vega.shown(name), "at": at, "share": share, "rows": g.rows}
         for g in groups
         for at, (name, share) in enumerate(zip(classes, g.shares, strict=True))
     ]
     encoding = {
-        "y": _names("group", unit),
+        "y": vega.names("group", unit),
         "x": {"field": "share", "type": "quantitative", "title": "share of the rows", "stack": True, "scale": {"domain": [0, 1]}},
         "color": {"field": "class", "type": "nominal", "title": None, "sort": None, "legend": {"orient": "bottom", "columns": 3}},
         "order": {"field": "at"},
         "tooltip": [
-            _told("group", unit, kind="nominal"),
-            _told("class", "class", kind="nominal"),
-            _told("share", "share"),
-            _told("rows", "rows"),
+            vega.told("group", unit, kind="nominal"),
+            vega.told("class", "class", kind="nominal"),
+            vega.told("share", "share"),
+            vega.told("rows", "rows"),
         ],
     }
-    described = f"Shares of the classes {', '.join(map(shown, classes))} per {unit}"
-    return _spec(title, described, rows, {"mark": _mark("bar"), "encoding": encoding, "height": STEP * len(groups)})
+    described = f"Shares of the classes {', '.join(map(vega.shown, classes))} per {unit}"
+    return vega.spec(title, described, rows, {"mark": vega.mark("bar"), "encoding": encoding, "height": STEP * len(groups)})
 
 
 def column_over_time(column: ColumnOverTime, over: OverTime) -> Spec:
     """The mean of a number, or the share of a category's most frequent value, per period."""
-    measured = f"share of {shown(column.of)}" if column.of else f"mean {column.column}"
+    measured = f"share of {vega.shown(column.of)}" if column.of else f"mean {column.column}"
     return _line(column.values, over, f"{measured} over time", measured)
 
 
@@ -164,34 +164,36 @@ def _line(values: Sequence[float | None], over: OverTime, title: str, measured: 
     ]
     x: Spec = {"field": "start", "type": "ordinal", "sort": None, "title": over.unit}
     if over.time:
-        rows = [{**row, "at": _ms(str(row["start"]))} for row in rows]
-        x = _time(over.unit)
+        rows = [{**row, "at": vega.ms(str(row["start"]))} for row in rows]
+        x = vega.time(over.unit)
     encoding = {
         "x": x,
         "y": {"field": "value", "type": "quantitative", "title": measured, "scale": {"zero": False}},
-        "tooltip": [_told("start", f"{over.unit} from", kind="nominal"), _told("value", measured), _told("rows", "rows")],
+        "tooltip": [vega.told("start", f"{over.unit} from", kind="nominal"), vega.told("value", measured), vega.told("rows", "rows")],
     }
     known = [value for value in values if value is not None]
     reach = f"from {known[0]:.4g} to {known[-1]:.4g}" if known else "never there"
-    return _spec(title, f"{measured} per {over.unit}: {reach}", rows, {"mark": _mark("line", point={"size": 25}), "encoding": encoding})
+    return vega.spec(
+        title, f"{measured} per {over.unit}: {reach}", rows, {"mark": vega.mark("line", point={"size": 25}), "encoding": encoding}
+    )
 
 
 def missing_shares(missing: Missing, most: int) -> Spec:
     """The share of rows without a value, per column."""
-    rows = [{"column": shown(name), "share": share, "rows": n} for name, n, share in missing.columns[:most]]
+    rows = [{"column": vega.shown(name), "share": share, "rows": n} for name, n, share in missing.columns[:most]]
     encoding = {
-        "y": _names("column", "column"),
+        "y": vega.names("column", "column"),
         "x": {"field": "share", "type": "quantitative", "title": "share of rows without a value", "axis": {"format": "~%"}},
-        "tooltip": [_told("column", "column", kind="nominal"), _told("share", "share"), _told("rows", "rows")],
+        "tooltip": [vega.told("column", "column", kind="nominal"), vega.told("share", "share"), vega.told("rows", "rows")],
     }
     described = "Share of rows without a value: " + ", ".join(f"{row['column']} {row['share']:.1%}" for row in rows)
-    mark = {"mark": _mark("bar"), "encoding": encoding, "height": STEP * len(rows)}
-    return _spec("Rows without a value", described, rows, mark)
+    mark = {"mark": vega.mark("bar"), "encoding": encoding, "height": STEP * len(rows)}
+    return vega.spec("Rows without a value", described, rows, mark)
 
 
 def heat_map(matrix: Correlations) -> Spec:
     """Every column with every other, in clustered order."""
-    names = [shown(name) for name in matrix.names]
+    names = [vega.shown(name) for name in matrix.names]
     rows = [
         {"one": one, "two": two, "value": value}
         for one, line in zip(names, matrix.values, strict=True)
@@ -209,28 +211,32 @@ def heat_map(matrix: Correlations) -> Spec:
             "scale": {"domain": [-1, 0, 1], "range": "diverging", "interpolate": "lab"},
             "legend": legend,
         },
-        "tooltip": [_told("one", "column", kind="nominal"), _told("two", "with", kind="nominal"), _told("value", "association")],
+        "tooltip": [
+            vega.told("one", "column", kind="nominal"),
+            vega.told("two", "with", kind="nominal"),
+            vega.told("value", "association"),
+        ],
     }
     described = f"Heat map of the associations of {len(names)} columns with each other, similar columns side by side"
-    mark = {"mark": _mark("rect"), "encoding": encoding, "height": STEP * len(names)}
-    return _spec("How columns go together", described, rows, mark)
+    mark = {"mark": vega.mark("rect"), "encoding": encoding, "height": STEP * len(names)}
+    return vega.spec("How columns go together", described, rows, mark)
 
 
 def importances(importance: Importance, most: int) -> Spec:
     """By how much a quick model worsens when a column is shuffled."""
     rows = [
-        {"column": shown(name), "mean": mean, "low": mean - deviation, "high": mean + deviation}
+        {"column": vega.shown(name), "mean": mean, "low": mean - deviation, "high": mean + deviation}
         for name, mean, deviation in importance.columns[:most]
     ]
-    y = _names("column", "column")
+    y = vega.names("column", "column")
     measured = f"worse {importance.metric} when shuffled, by"
-    tip = [_told("column", "column", kind="nominal"), _told("mean", "worse by"), _told("low", "from"), _told("high", "to")]
+    tip = [vega.told("column", "column", kind="nominal"), vega.told("mean", "worse by"), vega.told("low", "from"), vega.told("high", "to")]
     layers = [
-        {"mark": _mark("bar"), "encoding": {"y": y, "x": {"field": "mean", "type": "quantitative", "title": measured}, "tooltip": tip}},
-        {"mark": _mark("rule"), "encoding": {"y": y, "x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}}},
+        {"mark": vega.mark("bar"), "encoding": {"y": y, "x": {"field": "mean", "type": "quantitative", "title": measured}, "tooltip": tip}},
+        {"mark": vega.mark("rule"), "encoding": {"y": y, "x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}}},
     ]
     described = f"{measured}: " + ", ".join(f"{row['column']} {row['mean']:.4g}" for row in rows)
-    return _spec("What a quick model leans on", described, rows, {"layer": layers, "height": STEP * len(rows)})
+    return vega.spec("What a quick model leans on", described, rows, {"layer": layers, "height": STEP * len(rows)})
 
 
 def distribution(column: ColumnProfile) -> Spec | None:
@@ -246,37 +252,3 @@ def distribution(column: ColumnProfile) -> Spec | None:
         rest = column.rows - column.nulls - sum(n for _, n in column.top)
         return frequencies(column.top, (column.distinct - len(column.top), rest), f"{column.name}: most frequent values", column.name)
     return None
-
-
-def shown(text: str) -> str:
-    """A value as a label; an empty or blank one is said to be so."""
-    return text if text.strip() else f"(blank, {len(text)} characters)" if text else "(empty text)"
-
-
-def _spec(title: str, description: str, rows: list[dict[str, Any]], drawn: Spec, note: str = "") -> Spec:
-    named: Spec = {"text": title, "anchor": "start"}
-    if note:
-        named["subtitle"] = note
-    head = {"$schema": SCHEMA, "title": named, "description": description.strip(), "width": "container", "height": HEIGHT}
-    return {**head, "data": {"values": rows}, **drawn}
-
-
-def _mark(kind: str, **more: Any) -> Spec:
-    return {"type": kind, "tooltip": True, **more} if kind != "rule" else {"type": kind, **more}
-
-
-def _names(field: str, title: str) -> Spec:
-    return {"field": field, "type": "nominal", "sort": None, "title": title, "axis": {"labelLimit": LONGEST_LABEL}}
-
-
-def _told(field: str, title: str, *, kind: str = "quantitative") -> Spec:
-    return {"field": field, "type": kind, "title": title, **({"format": ",.5~g"} if kind == "quantitative" else {})}
-
-
-def _time(unit: str) -> Spec:
-    return {"field": "at", "type": "temporal", "title": unit, "scale": {"type": "utc"}}
-
-
-def _ms(start: str) -> float:
-    """Milliseconds since 1970 of wall time, drawn on a UTC scale so that no reader's zone moves it."""
-    return datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp() * 1000

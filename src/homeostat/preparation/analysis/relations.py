@@ -9,6 +9,7 @@ import numpy as np
 
 from homeostat.preparation.analysis.reading import finite, hardly_repeats, iso, short
 from homeostat.preparation.analysis.records import Group, Relation
+from homeostat.stats.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 MOST_BINS = 10
 MOST_VALUES = 12
 NO_VALUE, OTHER = "(no value)", "(other values)"
-Z95 = 1.959963984540054
 Interval = tuple[float | None, float | None]
 By = Literal["value", "bin", "time", "length"]
 
@@ -115,7 +115,7 @@ def target_groups(labels: Sequence[str], place: NDArray[np.int64], y: NDArray[np
         )
     if classes == 2:
         hits = np.bincount(place[y == 0], minlength=len(labels))
-        bounds = [wilson(int(k), int(n)) for k, n in zip(hits, rows, strict=True)]
+        bounds: list[Interval] = [wilson(int(k), int(n)) for k, n in zip(hits, rows, strict=True)]
         values = [k / n if n else None for k, n in zip(hits, rows, strict=True)]
     else:
         values, bounds = _means(place, y, rows)
@@ -124,16 +124,6 @@ def target_groups(labels: Sequence[str], place: NDArray[np.int64], y: NDArray[np
         for label, n, value, bound in zip(labels, rows, values, bounds, strict=True)
         if n
     )
-
-
-def wilson(hits: int, rows: int) -> Interval:
-    """The 95 % interval of a share. Source: Wilson 1927, "Probable inference"; (0, 1) without a row."""
-    if not rows:
-        return 0.0, 1.0
-    share, z2 = hits / rows, Z95**2
-    middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
-    half = Z95 / (1 + z2 / rows) * np.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def _means(place: NDArray[np.int64], y: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[list[float | None], list[Interval]]:
