@@ -197,14 +197,14 @@ def _trees(node: Trees, blocks: _Blocks) -> Floats:
     x = blocks[node.source]
     scores = np.tile(node.bias, (x.shape[0], 1))
     for start in range(0, x.shape[0], ROWS_AT_ONCE):
-        leaves = _leaves(node, x[start : start + ROWS_AT_ONCE])
+        leaves = leaves_of(node, x[start : start + ROWS_AT_ONCE])
         for output in range(len(node.bias)):
             values = np.where(node.leaf_target == output, node.leaf_value, 0.0)
             scores[start : start + ROWS_AT_ONCE, output] += values[leaves].sum(axis=1)
     return scores
 
 
-def _leaves(node: Trees, x: Floats) -> Ints:
+def leaves_of(node: Trees, x: Floats) -> Ints:
     """The leaf each row reaches in each tree: (n_rows, n_trees)."""
     at = np.tile(node.roots, (x.shape[0], 1))
     while (open_ := at >= 0).any():  # one level deeper in every tree of every row
