@@ -85,11 +85,20 @@ class _Blocks:
         return self.named[name]
 
 
+def blocks_of(plan: Plan, numbers: Floats, codes: Ints, terms: Floats = NO_TERMS) -> dict[str, Floats]:
+    """Every block of decoded rows by its name, those of the decoder included."""
+    return _blocks(plan.nodes, numbers, codes, terms).named
+
+
 def _walk(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) -> Floats:
+    return _blocks(nodes, numbers, codes, terms)[nodes[-1].out]
+
+
+def _blocks(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) -> _Blocks:
     blocks = _Blocks(numbers, codes, {"numbers": numbers, "terms": terms})
     for node in nodes:
         blocks.named[node.out] = _meaning(node, blocks)
-    return blocks[nodes[-1].out]
+    return blocks
 
 
 @singledispatch
@@ -197,14 +206,14 @@ def _trees(node: Trees, blocks: _Blocks) -> Floats:
     x = blocks[node.source]
     scores = np.tile(node.bias, (x.shape[0], 1))
     for start in range(0, x.shape[0], ROWS_AT_ONCE):
-        leaves = leaves_of(node, x[start : start + ROWS_AT_ONCE])
+        leaves = _leaves(node, x[start : start + ROWS_AT_ONCE])
         for output in range(len(node.bias)):
             values = np.where(node.leaf_target == output, node.leaf_value, 0.0)
             scores[start : start + ROWS_AT_ONCE, output] += values[leaves].sum(axis=1)
     return scores
 
 
-def leaves_of(node: Trees, x: Floats) -> Ints:
+def _leaves(node: Trees, x: Floats) -> Ints:
     """The leaf each row reaches in each tree: (n_rows, n_trees)."""
     at = np.tile(node.roots, (x.shape[0], 1))
     while (open_ := at >= 0).any():  # one level deeper in every tree of every row

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from homeostat.graph.interpret import leaves_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -40,9 +38,21 @@ MOST_BITS = 12
 def covers_of(node: Trees, x: Floats) -> Ints:
     """How many of the reference rows x (n, p) reach each leaf: (n_leaves,)."""
     counts = np.zeros(len(node.leaf_value), dtype=np.int64)
-    for start in range(0, len(x), ROWS_AT_ONCE):
-        counts += np.bincount(leaves_of(node, x[start : start + ROWS_AT_ONCE]).ravel(), minlength=len(counts))
+    columns, every = np.ascontiguousarray(x.T), np.arange(len(x))
+    open_ = [(int(root), every) for root in node.roots]
+    while open_:
+        at, rows = open_.pop()
+        if at < 0:
+            counts[-at - 1] += len(rows)
+            continue
+        yes = _goes_true(node, at, columns[node.feature[at]][rows])
+        open_ += [(int(node.true_child[at]), rows[yes]), (int(node.false_child[at]), rows[~yes])]
     return counts
+
+
+def _goes_true(node: Trees, at: int, x: Floats) -> Bools:
+    yes = x <= node.threshold[at]
+    return np.asarray(yes | np.isnan(x)) if node.nan_true[at] else yes
 
 
 def tree_values(node: Trees, x: Floats, covers: Ints, players: Ints | None = None, *, threads: int = 1) -> tuple[Floats, Floats]:
@@ -133,10 +143,7 @@ class _Forest:
                 elif players:
                     own[list(players)] += _paid(leaf.shares, float(node.leaf_value[leaf.number]), np.array(agree))
                 continue
-            x, player = columns[node.feature[at]], int(self.whose[node.feature[at]])
-            yes = x <= node.threshold[at]
-            if node.nan_true[at]:
-                yes |= np.isnan(x)
+            player, yes = int(self.whose[node.feature[at]]), _goes_true(node, at, columns[node.feature[at]])
             place = players.index(player) if player in players else len(players)
             for child, here in ((node.true_child[at], yes), (node.false_child[at], ~yes)):
                 both = agree[place] & here if place < len(players) else here
