@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "HS309": "the rows cannot be cut as asked",
     "HS310": "a learner's library is not installed",
     "HS311": "a record cannot be trained again",
+    "HS330": "no explained row lies in the slice asked for",
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
     "HS501": "the request body is not what this address expects",

@@ -17,8 +17,8 @@ class Fact:
     """One thing that happened. ``(kind, key)`` names it for ever; ``causes`` are the ids of the facts it follows from.
 
     Kinds in use: charter, delivery, absence, repair, dataset, decisions, run, trial, candidate, holdout, evaluation, verdict, version,
-    approval, promotion, rollback, reproduction, labels, dataset_labels, queue, key, window, finding, diagnosis, quarantine, action,
-    outcome.
+    approval, promotion, rollback, reproduction, explanation, study, model_test, labels, dataset_labels, queue, key, window, finding,
+    diagnosis, quarantine, action, outcome.
     """
 
     kind: str

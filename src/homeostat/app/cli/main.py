@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "profile": "Analyse the data: a table, and one HTML page with plots.",
     "train": "Search for the best model under the budget.",
     "evaluate": "Judge the candidate on the sealed holdout.",
+    "explain": "Say what a model leans on, in all rows or in one.",
     "validate": "Put the candidate through the gates and register it.",
     "promote": "Make a validated version the champion.",
     "approve": "Approve a version that waits for a person.",

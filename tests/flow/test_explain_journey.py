@@ -1,0 +1,146 @@
+"""Explaining a version: over validation rows, in slices, of given rows and of served answers; the holdout stays sealed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from homeostat.app.cli.main import main
+from homeostat.errors import DataError
+from homeostat.flow.explain import (
+    candidate_to_explain,
+    explain_candidate,
+    explain_predictions,
+    explain_rows,
+    explain_slice,
+    explained_of,
+)
+from homeostat.flow.ingest import ingest
+from homeostat.flow.project import Project, open_project
+from homeostat.flow.train import first_order, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from homeostat.app.demo.months import Month
+
+CHARTER = """
+name: sorts
+problem: {statement: s, objective: o, decision: d, business_metric: b}
+task: {type: binary, target: came, positive: yes}
+success: {metric: log_loss, segments: [word]}
+data: {source: data/}
+learning: {learners: [LEARNERS], budget: {seconds: null, trials: TRIALS}, calibration: platt}
+"""
+
+
+def small(folder: Path, learners: str, trials: int) -> Path:
+    rng = np.random.default_rng(0)
+    (folder / "data").mkdir(parents=True)
+    x, z = rng.normal(size=(2, 700))
+    word = rng.choice(["a", "b"], 700)
+    came = np.where(2 * x * (word == "a") + np.sin(3 * z) + rng.normal(size=700) * 0.5 > 0, "yes", "no")
+    pl.DataFrame({"x": x, "z": z, "word": word, "noise": rng.normal(size=700), "came": came}).write_csv(folder / "data" / "a.csv")
+    (folder / "homeostat.yaml").write_text(CHARTER.replace("LEARNERS", learners).replace("TRIALS", str(trials)))
+    return folder
+
+
+def test_a_version_is_explained_once_and_the_holdout_stays_sealed(project: Project) -> None:
+    looks = len(project.ledger.find("holdout"))
+    candidate = candidate_to_explain(project, 1)
+    fact = explain_candidate(project, candidate)
+    assert explain_candidate(project, candidate).id == fact.id
+    assert len(project.ledger.find("holdout")) == looks
+    body = fact.body
+    assert body["method"] == "exact"
+    assert body["columns"][0]["column"] == "hr"
+    assert all(each["low"] <= each["mean_abs"] <= each["high"] for each in body["columns"])
+    sizes = [each["mean_abs"] for each in body["columns"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert {name.split("=")[0] for name in body["segments"]} <= set(project.charter.success.segments)
+
+
+def test_what_columns_add_to_a_served_answer_sums_to_it(
+    project: Project, months: list[Month], serve_month: Callable[[Project, Month], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = serve_month(project, months[6])[:2]
+    (_, told), _ = explain_predictions(project, ids)
+    assert told.base + sum(added for _, _, added in told.added) == pytest.approx(told.score, rel=1e-9)
+    from homeostat.flow.trace import prediction
+
+    assert told.score == pytest.approx(prediction(project, ids[0])["prediction"], rel=1e-9)
+    assert main(["explain", "--id", ids[0], "--project", str(project.root), "--top", "2"]) == 0
+    first = told.added[0]
+    out = capsys.readouterr().out
+    assert f"{first[0]} = {first[1]:.6g} adds {first[2]:+.4g}" in out or f"{first[0]} = {first[1]} adds {first[2]:+.4g}" in out
+    assert "the other" in out
+
+
+@pytest.mark.parametrize(("learners", "trials", "method", "scale"), [("lightgbm", 1, "exact", "log odds")])
+def test_one_model_of_classes(tmp_path: Path, learners: str, trials: int, method: str, scale: str) -> None:
+    with open_project(small(tmp_path / "p", learners, trials)) as project:
+        candidate = train(project, first_order(project, ingest(project)))
+        fact = explain_candidate(project, candidate)
+        assert (fact.body["method"], fact.body["scale"], fact.body["outputs"]) == (method, scale, ["yes"])
+        assert set(fact.body["segments"]) == {"word=a", "word=b"}
+        importance = {name: {c["column"]: c["mean_abs"] for c in part["columns"]} for name, part in fact.body["segments"].items()}
+        assert importance["word=a"]["x"] > 2 * importance["word=b"]["x"]  # x counts only beside the word a
+        assert fact.body["columns"][-1]["column"] == "noise"
+        part = explain_slice(project, fact, "word=a")
+        assert part["columns"] == fact.body["segments"]["word=a"]["columns"]
+        assert explained_of(project, fact).values.shape == (fact.body["rows"], 4, 1)
+        for asked in ("word", "word=none", "=a"):
+            with pytest.raises(DataError, match="HS330"):
+                explain_slice(project, fact, asked)
+
+
+def test_a_mean_of_models_is_explained_as_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from homeostat.flow.registry import load_bundle
+    from homeostat.learning import ensemble
+    from homeostat.serving.predictor import Predictor
+
+    monkeypatch.setattr(ensemble, "LEAST_GAIN", -1.0)  # any mean pays
+    with open_project(small(tmp_path / "p", "linear, lightgbm, extra_trees", 4)) as project:
+        candidate = train(project, first_order(project, ingest(project)))
+        assert "members" in candidate.body["params"]
+        fact = explain_candidate(project, candidate)
+        assert (fact.body["method"], fact.body["scale"]) == ("sampled", "probability")
+        assert 0 < fact.body["standard_error"] < 0.1
+        frame = pl.DataFrame({"x": [1.0, -2.0], "z": [0.5, None], "word": ["a", "b"], "noise": [0.0, 1.0]})
+        told = explain_rows(project, fact, frame)
+        served = Predictor(load_bundle(project, str(candidate.body["bundle"]))).predict_frame(frame)[:, 1]
+        np.testing.assert_allclose([row.score for row in told], served, atol=1e-9)
+        assert all(len(row.errors) == 4 for row in told)
+
+
+def explained(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict[str, Any]]:
+    code = main(["explain", *options, "--project", str(folder), "--json"])
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, found
+
+
+def test_the_command_tells_rows_of_a_file_and_refuses_what_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = small(tmp_path / "p", "linear", 1)
+    assert explained(folder, capsys)[0] == 2  # nothing is trained yet
+    with open_project(folder) as project:
+        train(project, first_order(project, ingest(project)))
+    given = tmp_path / "rows.csv"
+    given.write_text("x,z,word,noise\n1.5,0.2,a,0\n-1,,b,3\n")
+    code, told = explained(folder, capsys, "--rows", str(given))
+    assert code == 0
+    for row in told["rows"]:
+        assert row["base"] + sum(each["adds"] for each in row["columns"]) == pytest.approx(row["score"])
+    assert {each["column"]: each["value"] for each in told["rows"][1]["columns"]} == {"x": -1.0, "z": None, "word": "b", "noise": 3}
+    assert explained(folder, capsys, "--rows", str(given), "--slice", "word=a")[1]["error"]["code"] == "HS609"
+    assert explained(folder, capsys, "--slice", "word=zebra")[1]["error"]["code"] == "HS330"
+    assert explained(folder, capsys, "--id", "pr-none")[1]["error"]["code"] == "HS605"
+    assert explained(folder, capsys, "9")[1]["error"]["code"] == "HS605"
+    given.write_text("x,z\n1,2\n")
+    assert explained(folder, capsys, "--rows", str(given))[1]["error"]["code"] == "HS203"
+    assert main(["explain", "--project", str(folder)]) == 0
+    assert "word=a" in capsys.readouterr().out
