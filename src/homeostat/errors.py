@@ -71,6 +71,8 @@ CODES: dict[str, str] = {
     "HS310": "a learner's library is not installed",
     "HS311": "a record cannot be trained again",
     "HS330": "no explained row lies in the slice asked for",
+    "HS331": "a sum of several models is not studied or tested as one",
+    "HS332": "a group of columns to leave out has one that is no input",
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
     "HS501": "the request body is not what this address expects",

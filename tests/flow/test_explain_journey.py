@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,13 @@ from homeostat.flow.explain import (
 )
 from homeostat.flow.ingest import ingest
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.registry import load_bundle
+from homeostat.flow.serving import serving
 from homeostat.flow.train import first_order, train
+from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
+from homeostat.serving.predictor import Predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from homeostat.app.demo.months import Month
 
 CHARTER = """
@@ -65,20 +68,22 @@ def test_a_version_is_explained_once_and_the_holdout_stays_sealed(project: Proje
     assert {name.split("=")[0] for name in body["segments"]} <= set(project.charter.success.segments)
 
 
-def test_what_columns_add_to_a_served_answer_sums_to_it(
-    project: Project, months: list[Month], serve_month: Callable[[Project, Month], list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    ids = serve_month(project, months[6])[:2]
-    (_, told), _ = explain_predictions(project, ids)
+def test_what_columns_add_to_a_served_answer_sums_to_it(project: Project, months: list[Month], capsys: pytest.CaptureFixture[str]) -> None:
+    row = next(iter(months[6].requests()))
+    now = serving(project)
+    score = float(Predictor(now.bundle).score_rows([row])[0][0, 0])
+    name = f"pr-{Ids().take(1)[0]}"
+    with PredictionLog(project.predictions) as log:
+        at = utc_text(datetime.now(UTC))
+        log.append([Prediction(name, "rq-test", 0, at, "bike", now.version.number, "champion", row, [score], score, 0.1)])
+    ((_, told),) = explain_predictions(project, [name])
     assert told.base + sum(added for _, _, added in told.added) == pytest.approx(told.score, rel=1e-9)
-    from homeostat.flow.trace import prediction
-
-    assert told.score == pytest.approx(prediction(project, ids[0])["prediction"], rel=1e-9)
-    assert main(["explain", "--id", ids[0], "--project", str(project.root), "--top", "2"]) == 0
-    first = told.added[0]
-    out = capsys.readouterr().out
-    assert f"{first[0]} = {first[1]:.6g} adds {first[2]:+.4g}" in out or f"{first[0]} = {first[1]} adds {first[2]:+.4g}" in out
-    assert "the other" in out
+    assert told.score == pytest.approx(score, rel=1e-9)
+    assert main(["explain", "--id", name, "--project", str(project.root), "--top", "2"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].startswith(f"  {told.added[0][0]} = ")
+    assert out[1].endswith(f" adds {told.added[0][2]:+.4g}")
+    assert out[3].startswith("  the other ")
 
 
 @pytest.mark.parametrize(("learners", "trials", "method", "scale"), [("lightgbm", 1, "exact", "log odds")])
@@ -100,11 +105,9 @@ def test_one_model_of_classes(tmp_path: Path, learners: str, trials: int, method
 
 
 def test_a_mean_of_models_is_explained_as_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from homeostat.flow.registry import load_bundle
-    from homeostat.learning import ensemble
-    from homeostat.serving.predictor import Predictor
+    from homeostat.learning import search
 
-    monkeypatch.setattr(ensemble, "LEAST_GAIN", -1.0)  # any mean pays
+    monkeypatch.setattr(search, "ensemble", lambda scores, *_, **__: np.full(len(scores), 1 / len(scores)))
     with open_project(small(tmp_path / "p", "linear, lightgbm, extra_trees", 4)) as project:
         candidate = train(project, first_order(project, ingest(project)))
         assert "members" in candidate.body["params"]

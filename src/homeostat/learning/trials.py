@@ -144,9 +144,13 @@ class Bench:
         """The targets (n,) of the judged rows, round after round: what ``Outcome.scores`` is about."""
         return np.concatenate([encode_target(self.split.round(at)[1][self.target], self.goal.classes) for at in range(self.split.rounds)])
 
+    def prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
+        """The window of a frame behind the preparation that the choice's learner asks for."""
+        return self._prepare(frame, choice.window, LEARNERS[choice.learner].flavour)
+
     def fit(self, frame: pl.DataFrame, choice: Choice) -> Model:
         """Fit on the window of a frame, without judging: the same params on other rows."""
-        prepared = self._prepare(frame, choice.window, LEARNERS[choice.learner].flavour)
+        prepared = self.prepare(frame, choice)
         return Model(prepared.preparation, self._fitted(choice, prepared))
 
     def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None) -> Fitted:

@@ -26,6 +26,8 @@ COMMANDS: dict[str, str] = {
     "train": "Search for the best model under the budget.",
     "evaluate": "Judge the candidate on the sealed holdout.",
     "explain": "Say what a model leans on, in all rows or in one.",
+    "study": "Say what more rows would bring, and what each column is worth.",
+    "test": "Test how the model learns and answers.",
     "validate": "Put the candidate through the gates and register it.",
     "promote": "Make a validated version the champion.",
     "approve": "Approve a version that waits for a person.",
