@@ -70,7 +70,7 @@ CODES: dict[str, str] = {
     "HS309": "the rows cannot be cut as asked",
     "HS310": "a learner's library is not installed",
     "HS311": "a record cannot be trained again",
-    "HS330": "no explained row lies in the slice asked for",
+    "HS330": "no explained row lies in the segment asked for",
     "HS331": "a sum of several models is not studied or tested as one",
     "HS332": "a group of columns to leave out has one that is no input",
     "HS401": "the bundle is missing, damaged or altered",

@@ -1,4 +1,4 @@
-"""Explaining a version: over validation rows, in slices, of given rows and of served answers; the holdout stays sealed."""
+"""Explaining a version: over validation rows, in segments, of given rows and of served answers; the holdout stays sealed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from homeostat.flow.explain import (
     explain_candidate,
     explain_predictions,
     explain_rows,
-    explain_slice,
+    explain_segment,
     explained_of,
 )
 from homeostat.flow.ingest import ingest
@@ -96,12 +96,12 @@ def test_one_model_of_classes(tmp_path: Path, learners: str, trials: int, method
         importance = {name: {c["column"]: c["mean_abs"] for c in part["columns"]} for name, part in fact.body["segments"].items()}
         assert importance["word=a"]["x"] > 2 * importance["word=b"]["x"]  # x counts only beside the word a
         assert fact.body["columns"][-1]["column"] == "noise"
-        part = explain_slice(project, fact, "word=a")
+        part = explain_segment(project, fact, "word=a")
         assert part["columns"] == fact.body["segments"]["word=a"]["columns"]
         assert explained_of(project, fact).values.shape == (fact.body["rows"], 4, 1)
         for asked in ("word", "word=none", "=a"):
             with pytest.raises(DataError, match="HS330"):
-                explain_slice(project, fact, asked)
+                explain_segment(project, fact, asked)
 
 
 def test_a_mean_of_models_is_explained_as_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_the_command_tells_rows_of_a_file_and_refuses_what_it_cannot(tmp_path: P
     for row in told["rows"]:
         assert row["base"] + sum(each["adds"] for each in row["columns"]) == pytest.approx(row["score"])
     assert {each["column"]: each["value"] for each in told["rows"][1]["columns"]} == {"x": -1.0, "z": None, "word": "b", "noise": 3}
-    assert explained(folder, capsys, "--rows", str(given), "--slice", "word=a")[1]["error"]["code"] == "HS609"
+    assert explained(folder, capsys, "--rows", str(given), "--segment", "word=a")[1]["error"]["code"] == "HS609"
     assert explained(folder, capsys, "--slice", "word=zebra")[1]["error"]["code"] == "HS330"
     assert explained(folder, capsys, "--id", "pr-none")[1]["error"]["code"] == "HS605"
     assert explained(folder, capsys, "9")[1]["error"]["code"] == "HS605"

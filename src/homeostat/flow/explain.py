@@ -1,4 +1,4 @@
-"""Why a model says what it says: over all rows, over a slice, and of single rows. The holdout is not looked at.
+"""Why a model says what it says: over all rows, in a segment, and of single rows. The holdout is not looked at.
 
 What it takes to explain a row, counts of the leaves that training rows reach, means, a few rows, is kept with the explanation.
 """
@@ -108,8 +108,8 @@ def explain_candidate(project: Project, candidate: Fact, progress: Progress | No
     return project.record("explanation", key, body, subject=candidate.id, causes=(candidate.id,))
 
 
-def explain_slice(project: Project, explanation: Fact, asked: str) -> dict[str, Any]:
-    """What the model leans on in the rows of a slice, ``column=value`` as segments are called.
+def explain_segment(project: Project, explanation: Fact, asked: str) -> dict[str, Any]:
+    """What the model leans on in the rows of a segment, ``column=value``, the charter's or any other.
 
     Raises:
         DataError: HS330, it is written otherwise, names no column, or no explained row lies in it; HS203, no such column.
@@ -119,7 +119,7 @@ def explain_slice(project: Project, explanation: Fact, asked: str) -> dict[str, 
 
     column, given, value = asked.partition("=")
     if not given or not column:
-        raise DataError("HS330", f"got {asked!r}; a slice is written column=value", place="--slice")
+        raise DataError("HS330", f"got {asked!r}; a segment is written column=value", place="--segment")
     candidate = project.require(str(explanation.body["candidate"]))
     plan, _ = _model(project, str(explanation.body["bundle"]))
     _, judged = _rows(project, candidate, plan)
@@ -127,8 +127,8 @@ def explain_slice(project: Project, explanation: Fact, asked: str) -> dict[str, 
     at = np.array([row for row, label in enumerate(labels) if label == value], dtype=np.int64)
     if not len(at):
         have = ", ".join(repr(each) for each in sorted(set(labels))[:12])
-        raise DataError("HS330", f"none of the {len(labels)} explained rows has {column}={value}; they have {have}", place="--slice")
-    return {"slice": asked, "rows": len(at), "columns": _plain(importances(explained_of(project, explanation), _how(project), at))}
+        raise DataError("HS330", f"none of the {len(labels)} explained rows has {column}={value}; they have {have}", place="--segment")
+    return {"segment": asked, "rows": len(at), "columns": _plain(importances(explained_of(project, explanation), _how(project), at))}
 
 
 def explain_rows(project: Project, explanation: Fact, frame: pl.DataFrame) -> tuple[Told, ...]:

@@ -1,4 +1,4 @@
-"""``homeostat explain``: what a model leans on, over all rows, in a slice, and in single rows."""
+"""``homeostat explain``: what a model leans on, over all rows, in a segment, and in single rows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 @click.argument("version", type=int, required=False)
 @click.option("--rows", "file", type=click.Path(path_type=Path, dir_okay=False), help="A CSV or Parquet file with rows to explain.")
 @click.option("--id", "ids", multiple=True, help="A served prediction to explain, by the version that gave it; several times for more.")
-@click.option("--slice", "asked", help="Only rows of this segment, column=value.")
+@click.option("--segment", "--slice", "asked", help="Only the rows of this segment, column=value.")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="So many columns are told.")
 def _explain(project: Path, version: int | None, file: Path | None, ids: tuple[str, ...], asked: str | None, top: int) -> Answer:
-    from homeostat.flow.explain import candidate_to_explain, explain_candidate, explain_predictions, explain_rows, explain_slice
+    from homeostat.flow.explain import candidate_to_explain, explain_candidate, explain_predictions, explain_rows, explain_segment
     from homeostat.flow.project import open_project
 
     if sum(1 for each in (file, ids, asked) if each) > 1 or (ids and version is not None):
-        raise click.UsageError("--rows, --id and --slice are one or the other; --id has the version that gave the answer")
+        raise click.UsageError("--rows, --id and --segment are one or the other; --id has the version that gave the answer")
     progress = StderrProgress()
     with open_project(project) as opened:
         if ids:
@@ -40,7 +40,7 @@ def _explain(project: Path, version: int | None, file: Path | None, ids: tuple[s
             frame = _frame(opened, file)
             return _rows_told([(f"row {row.row + 1}", fact, row) for row in explain_rows(opened, fact, frame)], top)
         if asked:
-            part = explain_slice(opened, fact, asked)
+            part = explain_segment(opened, fact, asked)
             return Answer(
                 {"explanation": fact.id, **part}, [_head(fact, f"{part['rows']} rows of {asked}"), *_columns(part["columns"], top)]
             )
@@ -99,4 +99,4 @@ def _said(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-command = lifecycle_command("explain", "Say what a model leans on: over its validation rows, in a slice, or in single rows.")(_explain)
+command = lifecycle_command("explain", "Say what a model leans on: over its validation rows, in a segment, or in single rows.")(_explain)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 @click.argument("version", type=int, required=False)
 def _test(project: Path, version: int | None) -> Answer:
     from homeostat.flow.explain import candidate_to_explain
-    from homeostat.flow.model_test import test_model
+    from homeostat.flow.model_tests import run_tests
     from homeostat.flow.project import open_project
 
     progress = StderrProgress()
     with open_project(project) as opened:
-        fact = test_model(opened, candidate_to_explain(opened, version), progress)
+        fact = run_tests(opened, candidate_to_explain(opened, version), progress)
     progress.close()
     body = fact.body
     rows = [["passed" if each["passed"] else "FAILED", each["test"], each["detail"]] for each in body["tests"]]

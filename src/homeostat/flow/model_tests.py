@@ -20,7 +20,7 @@ FORMAT = 1
 """Part of what names a test: one by other tests is made anew."""
 
 
-def test_model(project: Project, candidate: Fact, progress: Progress | None = None) -> Fact:
+def run_tests(project: Project, candidate: Fact, progress: Progress | None = None) -> Fact:
     """The ``model_test`` fact of a candidate: each test with what was measured, and whether all passed.
 
     Raises:
@@ -50,7 +50,8 @@ def _learning(made: Refitting, progress: Progress | None) -> tuple[Tested, ...]:
     """The tests of each learner of the candidate, with the params and window of its first model."""
     from homeostat.learning.model_tests import learning_tests
 
-    bench, found = made.bench(made.split.train), []
+    bench = made.bench(made.split.train)
+    found: list[Tested] = []
     first = {choice.learner: choice for choice, _ in reversed(made.choices)}
     for learner, choice in sorted(first.items()):
         if progress is not None:
