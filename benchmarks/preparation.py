@@ -56,7 +56,7 @@ def score(frame: pl.DataFrame, task: sections.Task, clauses: dict[str, Any], nam
     classes = classes_of(parts.train[task.target], task)
     decisions = decide(parts.train, task, section)
     stages = Stages(
-        lambda rows, flavour: fit(rows, task, section, flavour, classes, decisions),
+        lambda rows, flavour, categories: fit(rows, task, section, flavour, classes, decisions),
         lambda rows, window: (drawn(rows, task, section), None),
         balancer(task, section, classes, 0),
     )

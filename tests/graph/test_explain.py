@@ -78,10 +78,15 @@ def made(learner: str, task: Any, seed: int = 0) -> tuple[Plan, Decoded]:
     rows = drawn(seed)
     x = transform(PREPARATION, *rows)
     signal = x[:, 0] * (1 + x[:, 4]) + x[:, 2] + x[:, 7] + np.random.default_rng(seed).normal(size=ROWS) * 0.2
+    task, _, loss = task.replace("amounts", "regression").partition(" by ")
+    signal = np.exp(signal / 3) if loss else signal
     y = {"regression": signal, "binary": (signal > 0).astype(float), "multiclass": np.digitize(signal, [-0.5, 1]).astype(float)}[task]
     classes = {"regression": (), "binary": ("no", "yes"), "multiclass": ("low", "mid", "high")}[task]
     goal = Goal(task, classes, metric("rmse" if task == "regression" else "log_loss"))
-    params = {"max_leaves": 16, "min_samples_leaf": 2, "max_features": 0.7} if "tree" in learner or "forest" in learner else {}
+    params: dict[str, Any] = (
+        {"max_leaves": 16, "min_samples_leaf": 2, "max_features": 0.7} if "tree" in learner or "forest" in learner else {}
+    )
+    params |= {"loss": loss} if loss else {}
     fitted = LEARNERS[learner].fit(Rows(x, y), goal, {**LEARNERS[learner].defaults, **params, "rounds": 12}, seed)
     return Plan(task, "y", INPUTS, (*PREPARATION.nodes, *fitted.nodes), classes), rows
 
@@ -112,6 +117,8 @@ def test_values_sum_to_the_raw_score_of_every_learner(learner: str, task: str) -
         ("random_forest", "binary", "probability", ("yes",)),
         ("lightgbm", "multiclass", "log odds between classes", ("low", "mid", "high")),
         ("lightgbm", "regression", "value", ("y",)),
+        ("lightgbm", "amounts by poisson", "log of the value", ("y",)),
+        ("xgboost", "amounts by log", "log of one more than the value", ("y",)),
     ],
 )
 def test_what_the_values_are_is_said(learner: str, task: str, scale: str, outputs: tuple[str, ...]) -> None:

@@ -49,7 +49,9 @@ def learned(target: str, kind: Any, learner: Any, rows: pl.DataFrame) -> Candida
     section = sections.Preparation(types={"words": "text", "shop": "category"}, max_categories=12, text_terms=6)
     classes = ("no", "yes") if kind == "binary" else ()
     decisions = decide(rows, task, section)
-    stages = Stages(lambda frame, flavour: fit(frame, task, section, flavour, classes, decisions), lambda frame, window: (frame, None))
+    stages = Stages(
+        lambda frame, flavour, categories: fit(frame, task, section, flavour, classes, decisions), lambda frame, window: (frame, None)
+    )
     learning = sections.Learning(learners=(learner,), budget=sections.Budget(seconds=None))
     name = "log_loss" if kind == "binary" else "rmse"
     split = Split(rows[:-60], rows[-60:], rows[:0])

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from homeostat.graph.interpret import run
@@ -121,6 +122,50 @@ def test_a_class_without_rows_and_rows_of_unknown_classes(name: str) -> None:
     fitted = LEARNERS[name].fit(Rows(rows.features, target, rows.weights), goal, QUICK[name], seed=0)
     check_parity(fitted, goal, rows.features)
     assert fitted.predict(rows.features)[:, 1].max() < 1e-6
+
+
+@pytest.mark.parametrize("loss", ["metric", "squared", "poisson", "log"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_amounts_learned_by_another_loss_answer_in_their_own_units(name: str, loss: str) -> None:
+    goal = replace(GOALS["regression"], amounts=True)
+    plain = rows_for(goal)
+    rows = Rows(plain.features, np.floor(np.exp(plain.target / 200)), plain.weights)
+    fitted = LEARNERS[name].fit(rows, goal, {**QUICK[name], "loss": loss}, seed=1)
+    check_parity(fitted, goal, rows.features)
+    assert np.corrcoef(fitted.predict(rows.features)[:, 0], rows.target)[0, 1] > 0.8
+    kinds = {params.get("loss") for params in LEARNERS[name].portfolio(goal)}
+    assert kinds == {"metric", "poisson", "log"}
+    assert not any("loss" in params for params in LEARNERS[name].portfolio(GOALS["regression"]))
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "random_forest", "extra_trees"])
+def test_a_watch_ends_a_fit_and_the_model_so_far_counts(name: str) -> None:
+    goal = GOALS["binary"]
+    rows, valid = rows_for(goal, 300), rows_for(goal, 200, seed=5)
+    seen: list[tuple[float, float]] = []
+
+    def watch(progress: float, error: float) -> bool:
+        seen.append((progress, error))
+        return len(seen) == 4
+
+    params = {"learning_rate": 0.25, **LEARNERS[name].defaults}
+    fitted = LEARNERS[name].fit(rows, goal, params, 0, valid, watch)
+    assert len(seen) == 4
+    assert [progress for progress, _ in seen] == sorted(progress for progress, _ in seen)
+    rounds = fitted.params["trees" if "forest" in name or "extra" in name else "rounds"]
+    assert rounds == 40 if "trees" in fitted.params else rounds <= 4
+    check_parity(fitted, goal, valid.features)
+    again = LEARNERS[name].fit(rows, goal, fitted.params, 0)
+    np.testing.assert_array_equal(again.predict(valid.features), fitted.predict(valid.features))
+
+
+def test_a_forest_grown_in_steps_is_the_forest_grown_at_once() -> None:
+    goal = GOALS["binary"]
+    rows = rows_for(goal)
+    ours = LEARNERS["random_forest"].fit(rows, goal, QUICK["random_forest"], seed=3)
+    theirs = RandomForestClassifier(100, max_leaf_nodes=40, min_samples_leaf=2, max_features=0.6, random_state=3)
+    theirs.fit(rows.features, rows.target, rows.weights)
+    np.testing.assert_allclose(ours.predict(rows.features), theirs.predict_proba(rows.features), rtol=0, atol=1e-12)
 
 
 def test_one_class_only_is_an_error_of_the_linear_learner() -> None:

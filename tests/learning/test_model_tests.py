@@ -40,6 +40,17 @@ def test_every_learner_of_ours_learns(learner: str, task: str, name: str) -> Non
     assert len(found) == (2 if learner in ("lightgbm", "xgboost", "extra_trees") else 1)
 
 
+@pytest.mark.parametrize("loss", ["metric", "squared", "poisson", "log"])
+@pytest.mark.parametrize("learner", ["lightgbm", "xgboost"])
+def test_amounts_are_learned_by_any_loss(learner: str, loss: str) -> None:
+    if learner == "xgboost":
+        pytest.importorskip("xgboost")
+    given = rows("regression")
+    amounts = Rows(given.features, np.maximum(given.target, 0.0))
+    found = learning_tests(learner, {**LEARNERS[learner].defaults, "loss": loss}, amounts, goal("regression", "mae"), 0)
+    assert failed(found) == [], found
+
+
 def test_the_naive_learner_has_no_tests_of_learning() -> None:
     assert learning_tests("naive", {}, rows("binary"), goal("binary", "auc"), 0) == ()
 

@@ -18,6 +18,7 @@ from homeostat.graph.encode import dump_plan
 from homeostat.graph.interpret import run
 from homeostat.graph.onnx import compile_plan
 from homeostat.graph.plan import Constant
+from homeostat.learning.learner import Goal
 from homeostat.learning.learners import LEARNERS
 from homeostat.learning.proposals import clipped
 from homeostat.learning.search import search
@@ -37,7 +38,9 @@ def stages_for(task: sections.Task, split: Split) -> Stages:
     from homeostat.preparation.window import select
 
     classes = classes_of(split.train[task.target], task)
-    return Stages(lambda frame, flavour: fit(frame, task, SECTION, flavour, classes), lambda frame, window: select(frame, task, window))
+    return Stages(
+        lambda frame, flavour, categories: fit(frame, task, SECTION, flavour, classes), lambda frame, window: select(frame, task, window)
+    )
 
 
 def ticking(step: float = 0.0) -> Callable[[], float]:
@@ -205,10 +208,10 @@ def test_the_champions_params_are_tried_first_on_every_window() -> None:
     found, _ = searched(shifting(), SHIFT, "mae", learners=("naive", "linear"), windows=windows, start=start)
     assert [(t.learner, t.window, dict(t.params)) for t in found.trials] == [
         ("naive", "all", {}),
-        ("linear", "all", {"penalty": 0.25}),
-        ("linear", "all", {"penalty": 1.0}),
-        ("linear", "recent 6d", {"penalty": 0.25}),
-        ("linear", "recent 6d", {"penalty": 1.0}),
+        ("linear", "all", {"penalty": 0.25, "l1": 0.0}),
+        ("linear", "all", {"penalty": 1.0, "l1": 0.0}),
+        ("linear", "recent 6d", {"penalty": 0.25, "l1": 0.0}),
+        ("linear", "recent 6d", {"penalty": 1.0, "l1": 0.0}),
     ]
 
 
@@ -246,7 +249,11 @@ def test_one_class_only_is_refused() -> None:
         search(parts, task, sections.Learning(), metric("auc"), stages, clock=ticking())
 
 
-@pytest.mark.parametrize("name", ["linear", "lightgbm"])
-def test_defaults_lie_in_the_space(name: str) -> None:
-    learner = LEARNERS[name]
-    assert dict(clipped(learner, {})) == dict(learner.defaults)
+@pytest.mark.parametrize("amounts", [False, True])
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name != "naive"])
+def test_defaults_and_portfolio_lie_in_the_space(name: str, amounts: bool) -> None:
+    learner, goal = LEARNERS[name], Goal("regression", (), metric("mae"), amounts=amounts)
+    asked = dict(clipped(learner, {}, goal))
+    assert {key: asked[key] for key in learner.defaults} == dict(learner.defaults)
+    for params in learner.portfolio(goal):
+        assert dict(clipped(learner, params, goal)) == dict(params)

@@ -61,7 +61,8 @@ def searched(
     classes = ("no", "yes") if task.type == "binary" else ()
     decisions = decide(parts.train, task, section)
     stages = Stages(
-        lambda rows, flavour: fit(rows, task, section, flavour, classes, decisions), lambda rows, window: select(rows, task, window)
+        lambda rows, flavour, categories: fit(rows, task, section, flavour, classes, decisions),
+        lambda rows, window: select(rows, task, window),
     )
     return search(parts, task, learning, metric(name), stages, **{"clock": lambda: 0.0, **options}), parts
 

@@ -46,7 +46,7 @@ class Watched:
     def stages(self) -> Stages:
         task, prepare, classes = self._given
 
-        def fitted(frame: pl.DataFrame, flavour: Flavour) -> tuple[Preparation, np.ndarray]:
+        def fitted(frame: pl.DataFrame, flavour: Flavour, categories: str) -> tuple[Preparation, np.ndarray]:
             self.seen.append(frame)
             return fit(frame, task, prepare, flavour, classes)
 

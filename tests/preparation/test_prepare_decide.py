@@ -10,7 +10,7 @@ import pytest
 from homeostat.core import sections
 from homeostat.core.records import Decision
 from homeostat.errors import DataError, LearningError
-from homeostat.preparation.decide import decide
+from homeostat.preparation.decide import decide, encoded
 
 TASK = sections.Task(type="regression", target="y", entity=("shop",), leave_out=("leak",))
 SECTION = sections.Preparation()
@@ -238,3 +238,12 @@ def test_contradicting_wishes_and_unknown_columns_are_refused() -> None:
         decide(frame, TASK, sections.Preparation.model_validate({"columns": {"incme": {"drop": True}}}))
     with pytest.raises(DataError, match=r"HS203. preparation.types"):
         decide(frame, TASK, sections.Preparation(types={"what": "number"}))
+
+
+def test_one_encoding_for_all_categories_leaves_the_charters_own_alone() -> None:
+    frame = pl.DataFrame({"a": ["x", "y"] * 30, "b": ["u", "v", "w"] * 20, "n": [float(i % 7) for i in range(60)], "y": [0.0, 1.0] * 30})
+    section = sections.Preparation(columns={"b": sections.ColumnChoice(encode="frequency")})
+    decided = decide(frame, sections.Task(type="regression", target="y"), section)
+    assert encoded(decided, "") == encoded(decided, "decided") == decided
+    changed = {each.column: each.encode for each in encoded(decided, "ordinal")}
+    assert changed == {"a": "ordinal", "b": "frequency", "n": ""}

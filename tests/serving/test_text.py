@@ -53,7 +53,7 @@ def found() -> dict[str, tuple[Candidate, Bundle]]:
     classes = classes_of(frame["spam"], TASK)
     for learner in ("linear", "lightgbm"):
         stages = Stages(
-            lambda rows, flavour: fit(rows, TASK, sections.Preparation(), flavour, classes),
+            lambda rows, flavour, categories: fit(rows, TASK, sections.Preparation(), flavour, classes),
             lambda rows, window: select(rows, TASK, window),
         )
         section = sections.Learning.model_validate({"learners": [learner], "budget": {"seconds": None}})

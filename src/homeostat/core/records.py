@@ -179,7 +179,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One tried combination. ``value`` is the success metric on the validation rows, None when the trial failed."""
+    """One tried combination. ``value`` is the success metric on the validation rows, None when the trial failed or was given up.
+
+    ``curve`` is the error of the validation rows at a few steps on the way: as learning went on, or fold by fold.
+    """
 
     number: int
     learner: str
@@ -188,6 +191,7 @@ class Trial:
     value: float | None
     seconds: float
     reason: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

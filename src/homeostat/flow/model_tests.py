@@ -58,5 +58,5 @@ def _learning(made: Refitting, progress: Progress | None) -> tuple[Tested, ...]:
             progress.update(f"test {learner}")
         prepared = bench.prepare(made.split.train, choice)
         goal = replace(bench.goal, source=prepared.preparation.out)
-        found += learning_tests(learner, choice.params, prepared.rows, goal, made.learning.seed)
+        found += learning_tests(learner, choice.learned, prepared.rows, goal, made.learning.seed)
     return tuple(found)

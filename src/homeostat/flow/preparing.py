@@ -33,16 +33,17 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
     from homeostat.core.targets import classes_of
     from homeostat.learning.trials import Stages
     from homeostat.preparation.balance import balancer
-    from homeostat.preparation.decide import decide
+    from homeostat.preparation.decide import CATEGORY_ENCODINGS, decide, encoded
     from homeostat.preparation.fit import fit
 
     task, section = effective_task(charter), charter.preparation
     classes = classes_of(split.train[task.target], task)
     taken = decide(split.train, task, section) if decisions is None else decisions
     return Stages(
-        fit_preparation=lambda frame, flavour: fit(frame, task, section, flavour, classes, taken),
+        fit_preparation=lambda frame, flavour, categories: fit(frame, task, section, flavour, classes, encoded(taken, categories)),
         select_window=lambda frame, window: training_window(charter, frame, window),
         balance=balancer(task, section, classes, charter.learning.seed),
+        categories={"tree": CATEGORY_ENCODINGS} if encoded(taken, "ordinal") != tuple(taken) else {},
     )
 
 

@@ -35,16 +35,15 @@ class Refitting:
     def bench(self, train: pl.DataFrame, charter: Charter | None = None) -> Bench:
         """What fits on ``train``, prepared as these rows ask; another charter may leave out columns."""
         from homeostat.charter.effective import effective_task
-        from homeostat.core.targets import classes_of
         from homeostat.flow.preparing import stages_of
-        from homeostat.learning.learner import Goal
+        from homeostat.learning.candidate import goal_of
         from homeostat.learning.trials import Bench
         from homeostat.stats.metrics import metric
 
         asked = charter or self.charter
         task = effective_task(asked)
         rows = replace(self.split, train=train, folds=(), between=None)
-        goal = Goal(task.type, classes_of(train[task.target], task), metric(asked.success.metric))
+        goal = goal_of(rows, task, metric(asked.success.metric))
         return Bench(rows, task.target, goal, stages_of(asked, rows), self.learning.seed, clock=lambda: 0.0)
 
     def judged(self, train: pl.DataFrame, charter: Charter | None = None) -> Floats:

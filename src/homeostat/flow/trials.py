@@ -34,7 +34,9 @@ class LedgerMemo:
         if fact is None or fact.body["choice"] != _told(choice):
             return None
         body = fact.body
-        trial = Trial(number, choice.learner, choice.window.label(), dict(body["params"]), body["value"], body["seconds"], body["reason"])
+        told = (dict(body["params"]), body["value"], body["seconds"], body["reason"])
+        curve = tuple((int(step), float(error)) for step, error in body.get("curve", ()))
+        trial = Trial(number, choice.learner, choice.window.label(), *told, curve=curve)
         scores = load_arrays(self.project.blobs.get(str(body["scores"])))["scores"] if body["scores"] else None
         return Outcome(trial, scores)
 
@@ -51,6 +53,7 @@ class LedgerMemo:
             "value": trial.value,
             "seconds": round(trial.seconds, 4),
             "reason": trial.reason,
+            **({"curve": [list(point) for point in trial.curve]} if trial.curve else {}),
             "scores": "" if outcome.scores is None else self.project.blobs.put(dump_arrays({"scores": outcome.scores})),
         }
         self.project.record("trial", self._key(trial.number), body, subject=self.run.id, causes=(self.run.id,))

@@ -129,7 +129,9 @@ def scale_of(plan: Plan, block: str) -> str:
     if block == plan.out:
         return _served(plan)
     behind = next(node for node in plan.nodes if getattr(node, "source", None) == block)
-    return _ODDS.get(behind.kind, _served(plan)) if isinstance(behind, Link) else f"{_served(plan)} before calibration"
+    if not isinstance(behind, Link):
+        return f"{_served(plan)} before calibration"
+    return "log of one more than the value" if behind.kind == "exp" and behind.out != plan.out else _ODDS.get(behind.kind, _served(plan))
 
 
 def _served(plan: Plan) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from homeostat.graph.plan import Floats, Plan
 from homeostat.learning.calibration import best_calibrator
 from homeostat.learning.learner import Goal, Params
 from homeostat.learning.learners import LEARNERS
+from homeostat.learning.together import Together, one_by_one
 from homeostat.learning.trials import Bench, Choice, Model, Stages
 
 if TYPE_CHECKING:
@@ -67,6 +69,13 @@ class Good:
     value: float
     scores: Floats
     model: Model | None = None
+    seconds: float = 0.0
+
+
+def goal_of(split: Split, task: sections.Task, metric: Metric) -> Goal:
+    """What is learned from these rows."""
+    classes = classes_of(split.train[task.target], task)
+    return Goal(task.type, classes, metric, amounts=not classes and bool((split.development[task.target] >= 0).all()))
 
 
 def alone(bench: Bench, task: sections.Task, best: Good, trials: Sequence[Trial] = (), *, refit: bool = True) -> Candidate:
@@ -79,11 +88,14 @@ def alone(bench: Bench, task: sections.Task, best: Good, trials: Sequence[Trial]
     return Candidate(plan, name, window, params, best.value, judged, tuple(trials), model.predict, single=model.fitted.single)
 
 
-def together(bench: Bench, task: sections.Task, members: Sequence[tuple[Good, float]], trials: Sequence[Trial] = ()) -> Candidate:
+def together(
+    bench: Bench, task: sections.Task, members: Sequence[tuple[Good, float]], trials: Sequence[Trial] = (), run: Together = one_by_one
+) -> Candidate:
     """The candidate of several trials with their weights, which were chosen on rows that none had learned from."""
     split, goal = bench.split, bench.goal
     weights = {f"{at} {each.choice.learner}": weight for at, (each, weight) in enumerate(members, start=1)}
-    models = {name: bench.fit(split.development, each.choice) for name, (each, _) in zip(weights, members, strict=True)}
+    fitted = run([partial(bench.fit, split.development, each.choice) for each, _ in members])
+    models = dict(zip(weights, fitted, strict=True))
 
     def mean(scores: Sequence[Floats]) -> Floats:
         return np.asarray(sum(weight * each for weight, each in zip(weights.values(), scores, strict=True)))
@@ -121,8 +133,7 @@ def again(
     Raises:
         LearningError: HS311, a learner or window is on record that this section or this program does not have.
     """
-    goal = Goal(task.type, classes_of(split.train[task.target], task), metric)
-    bench = Bench(split, task.target, goal, stages, section.seed, clock=lambda: 0.0)
+    bench = Bench(split, task.target, goal_of(split, task, metric), stages, section.seed, clock=lambda: 0.0)
     windows = {window.label(): window for window in section.windows}
 
     def good(told: Mapping[str, Any]) -> Good:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 Flavour = Literal["tree", "linear"]
 Params = Mapping[str, Any]
+Watch = Callable[[float, float], bool]
+"""Told after a round how far learning is (rounds times rate) and the error of the validation rows by then; True asks to stop here."""
+
+
+def unwatched(progress: float, error: float) -> bool:
+    """A watch that never stops a fit."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +43,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is learned: the task, its classes (none for regression), the metric that judges, and the block of the features."""
+    """What is learned: the task, its classes (none for regression), the metric that judges, and the block of the features.
+
+    ``amounts``: no target of the training rows is below 0.
+    """
 
     task: TaskType
     classes: tuple[str, ...]
     metric: Metric
     source: str = "features"
+    amounts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +81,9 @@ class Suggest(Protocol):
     def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
         """A number between low and high."""
 
+    def suggest_categorical(self, name: str, choices: Sequence[str], /) -> str:
+        """One of the choices."""
+
 
 class Learner(Protocol):
     """A way to learn. A module with these names is one, and so is any object that has them."""
@@ -82,8 +96,14 @@ class Learner(Protocol):
     def defaults(self) -> Params:
         """Params that are good on most data; all lie in the space. Empty: there is nothing to search."""
 
-    def space(self, trial: Suggest) -> Params:
+    def portfolio(self, goal: Goal) -> Sequence[Params]:
+        """Other params to try before a sampler proposes any: what is good where the defaults are not."""
+
+    def space(self, trial: Suggest, goal: Goal) -> Params:
         """Params asked from ``trial`` one by one, under the names they have in ``defaults``."""
 
-    def fit(self, rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None) -> Fitted:
-        """Fit on ``rows``. With ``valid`` a learner may find its round count there; without, it uses the one in ``params``."""
+    def fit(self, rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
+        """Fit on ``rows``. With ``valid`` a learner may find its round count there; without, it uses the one in ``params``.
+
+        ``watch`` is asked after each round with ``valid``; what cannot be stopped half way asks nobody.
+        """

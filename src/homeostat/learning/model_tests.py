@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.learning.learners import LEARNERS
+from homeostat.learning.learners.boosting import loss_of
 from homeostat.learning.learners.naive import fit_constant
 from homeostat.stats.metrics import METRICS
 
@@ -53,6 +54,7 @@ _FREE: Mapping[str, Params] = MappingProxyType(
             "min_data_in_bin": 1,
             "lambda_l2": 0.0,
             "feature_fraction": 1.0,
+            "extra_trees": 0,
         },
         "xgboost": {"rounds": 200, "learning_rate": 0.3, "min_child_weight": 0.0, "lambda": 0.0, "colsample_bynode": 1.0},
         "extra_trees": {"max_leaves": 1_000, "min_samples_leaf": 1, "max_features": 1.0},
@@ -138,7 +140,7 @@ def _falls(learner: str, params: Params, rows: Rows, goal: Goal, seed: int) -> T
 def _overfits(learner: str, params: Params, rows: Rows, goal: Goal, seed: int) -> Tested:
     test = f"fits a tiny batch ({learner})"
     constant = np.tile(fit_constant(rows.target, goal.classes, goal.metric), (len(rows.target), 1))
-    naive = _measured(learner, rows, constant, goal)
+    naive = _measured(learner, params, rows, constant, goal)
     if naive <= 0:
         return Tested(
             test, True, None, TINY_LOSS, "the rows do not hold two that differ in features and target, so there is nothing to fit"
@@ -149,15 +151,21 @@ def _overfits(learner: str, params: Params, rows: Rows, goal: Goal, seed: int) -
 
 
 def _loss(learner: str, params: Params, rows: Rows, goal: Goal, seed: int) -> float:
-    return _measured(learner, rows, LEARNERS[learner].fit(rows, goal, params, seed).predict(rows.features), goal)
+    return _measured(learner, params, rows, LEARNERS[learner].fit(rows, goal, params, seed).predict(rows.features), goal)
 
 
-def _measured(learner: str, rows: Rows, scores: Floats, goal: Goal) -> float:
+def _measured(learner: str, params: Params, rows: Rows, scores: Floats, goal: Goal) -> float:
     """What the learner makes small, its rows weighed as it weighs them."""
-    absolute = goal.metric.name == "mae" and learner in _ABSOLUTE
-    name = "log_loss" if goal.classes else "mae" if absolute else "rmse"
-    weights = np.ones(len(rows.target)) if rows.weights is None else rows.weights / rows.weights.mean()
-    return float(METRICS[name].prepare(rows.target, scores)(weights[None])[0])
+    y, loss, name = rows.target, loss_of(params), "log_loss" if goal.classes else "rmse"
+    weights = np.ones(len(y)) if rows.weights is None else rows.weights / rows.weights.mean()
+    if loss == "poisson":
+        means = np.maximum(scores[:, 0], 1e-12)
+        return float(np.average(2.0 * (np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / means), 0.0) - y + means), weights=weights))
+    if loss == "log":
+        y, scores = np.log1p(y), np.log1p(np.maximum(scores, -1.0 + 1e-12))
+    elif loss == "metric" and goal.metric.name == "mae" and learner in _ABSOLUTE:
+        name = "mae"
+    return float(METRICS[name].prepare(y, scores)(weights[None])[0])
 
 
 def _tiny(rows: Rows, draw: np.random.Generator) -> Rows:

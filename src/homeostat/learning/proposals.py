@@ -1,23 +1,41 @@
-"""What to try: the first round, then what Optuna's sampler proposes over learners, windows and each learner's params.
+"""What a search tries next: first the champion's params and every learner's defaults, then a portfolio and a sampler's proposals.
 
-Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NIPS 2011), the tree-structured Parzen estimator.
+Each learner has a study of its own. The better a learner's best trial, the more often it is its turn.
+
+Source: Bergstra et al., "Algorithms for hyper-parameter optimization" (NIPS 2011), the tree-structured Parzen estimator; Golovin et al.,
+"Google Vizier" (KDD 2017), the median stopping rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from homeostat.learning.learners import LEARNERS
-from homeostat.learning.trials import Choice
+from homeostat.learning.trials import CATEGORIES, Choice
+from homeostat.stats.metrics import error_of
 
 if TYPE_CHECKING:
     from homeostat.core import sections
-    from homeostat.learning.learner import Learner, Params
+    from homeostat.learning.learner import Flavour, Goal, Learner, Params, Suggest
+
+STARTUP = 6
+"""Trials of a learner before its sampler follows what it has seen."""
+JUDGES = 3
+"""Finished trials of a learner before a curve of it may be behind."""
+SURE_FROM = 2
+"""The first step at which a curve may be behind: before it, slow learners look bad."""
 
 
-def first_round(learners: tuple[str, ...], windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None) -> Iterator[Choice]:
+Variants = Mapping["Flavour", tuple[str, ...]]
+"""The encodings of categories that compete, by the flavour of the learner."""
+
+
+def first_round(
+    learners: tuple[str, ...], windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None, goal: Goal, variants: Variants
+) -> Iterator[Choice]:
     """Naive once; then, window by window, the params of ``start`` (moved into the space) and each learner's defaults.
 
     Of an ensemble each member is such a start.
@@ -26,19 +44,27 @@ def first_round(learners: tuple[str, ...], windows: tuple[sections.Window, ...],
         yield Choice("naive", windows[0], LEARNERS["naive"].defaults)
     every = start.get("params", {}).get("members", [start]) if start else []
     known = [(str(each["learner"]), each.get("params", {})) for each in every if each.get("learner") in learners]
-    tried = dict.fromkeys((name, tuple(clipped(LEARNERS[name], params).items())) for name, params in known if LEARNERS[name].defaults)
-    tried |= dict.fromkeys((name, tuple(LEARNERS[name].defaults.items())) for name in learners if LEARNERS[name].defaults)
+    asked = [(name, params) for name, params in (*known, *((name, {}) for name in learners)) if LEARNERS[name].defaults]
+    tried = dict.fromkeys((name, tuple(clipped(LEARNERS[name], params, goal, variants).items())) for name, params in asked)
     for window in windows:
         yield from (Choice(name, window, dict(params)) for name, params in tried)
 
 
-def clipped(learner: Learner, params: Mapping[str, Any]) -> Params:
+def asked_of(learner: Learner, trial: Suggest, goal: Goal, variants: Variants) -> Params:
+    """The params of a trial: the learner's own, and how categories are encoded for it where that is open."""
+    own, encodings = learner.space(trial, goal), variants.get(learner.flavour, ())
+    return {**own, CATEGORIES: trial.suggest_categorical(CATEGORIES, encodings)} if encodings else own
+
+
+def clipped(learner: Learner, params: Mapping[str, Any], goal: Goal, variants: Variants = MappingProxyType({})) -> Params:
     """These params moved into the learner's space; its defaults where one is missing, and none that it does not search.
 
-    >>> dict(clipped(LEARNERS["linear"], {"penalty": 1e9, "rounds": 3}))
-    {'penalty': 1000.0}
+    >>> from homeostat.learning.learner import Goal
+    >>> from homeostat.stats.metrics import metric
+    >>> dict(clipped(LEARNERS["linear"], {"penalty": 1e9, "rounds": 3}, Goal("regression", (), metric("mae"))))
+    {'penalty': 1000.0, 'l1': 0.0}
     """
-    return learner.space(_Known({**learner.defaults, **params}))
+    return asked_of(learner, _Known({**learner.defaults, **params}), goal, variants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +79,9 @@ class _Known:
     def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
         return min(max(float(self.params[name]), low), high)
 
-
-@dataclass(frozen=True, slots=True)
-class _Asks:
-    """Asks an Optuna trial, under names that differ between learners: ``linear.penalty``."""
-
-    trial: Any
-    learner: str
-
-    def suggest_int(self, name: str, low: int, high: int, /, *, log: bool = False) -> int:
-        return int(self.trial.suggest_int(f"{self.learner}.{name}", low, high, log=log))
-
-    def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
-        return float(self.trial.suggest_float(f"{self.learner}.{name}", low, high, log=log))
+    def suggest_categorical(self, name: str, choices: Sequence[str], /) -> str:
+        known = self.params.get(name)
+        return str(known) if known in choices else choices[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,53 +91,100 @@ class Asked:
     choice: Choice
     trial: Any = None
 
+    def behind(self, step: int, error: float) -> bool:
+        """Tell the error at a step, and ask whether it is worse than what half of the finished trials had by then."""
+        if self.trial is None:
+            return False
+        self.trial.report(error, step)
+        return bool(self.trial.should_prune())
+
+
+@dataclass(slots=True, eq=False)
+class _Study:
+    """A learner's trials: the study, how many had their turn, and the least error."""
+
+    study: Any
+    turns: int = 0
+    error: float = field(default=float("inf"))
+
 
 class Proposer:
-    """A study in memory that learns from every result; equal seeds and results give equal proposals.
+    """Studies in memory that learn from every result; equal seeds and results give equal proposals.
 
     Several choices may be open at once: what is open counts as tried, so that none is proposed twice.
 
     Args:
         learners: names; those without a space are never proposed.
         windows: the windows that compete.
-        seed: of the sampler.
-        maximise: whether greater values are better.
+        seed: of the samplers.
+        goal: what is learned.
+        variants: the encodings of categories that compete.
     """
 
-    def __init__(self, learners: tuple[str, ...], windows: tuple[sections.Window, ...], seed: int, *, maximise: bool) -> None:
+    def __init__(
+        self,
+        learners: tuple[str, ...],
+        windows: tuple[sections.Window, ...],
+        seed: int,
+        goal: Goal,
+        variants: Variants = MappingProxyType({}),
+    ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._learners = [name for name in learners if LEARNERS[name].defaults]
         self._windows = {window.label(): window for window in windows}
-        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-        self._study = optuna.create_study(direction="maximize" if maximise else "minimize", sampler=sampler)
+        self._goal, self._variants = goal, variants
+        self._studies: dict[str, _Study] = {}
+        for name in learners:
+            if LEARNERS[name].defaults:
+                sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
+                pruner = optuna.pruners.MedianPruner(n_startup_trials=JUDGES, n_warmup_steps=SURE_FROM)
+                self._studies[name] = _Study(optuna.create_study(sampler=sampler, pruner=pruner))
 
     @property
     def has_space(self) -> bool:
         """Whether there is anything to propose."""
-        return bool(self._learners)
+        return bool(self._studies)
 
     def announce(self, choice: Choice) -> Asked:
         """Say that this choice of the first round is tried next."""
-        if choice.learner not in self._learners:
+        if choice.learner not in self._studies:
             return Asked(choice)
-        named = {f"{choice.learner}.{name}": value for name, value in choice.params.items()}
-        self._study.enqueue_trial({"learner": choice.learner, "window": choice.window.label(), **named})
-        return Asked(choice, self.propose().trial)
+        self._studies[choice.learner].study.enqueue_trial({"window": choice.window.label(), **choice.params})
+        return Asked(choice, self._asked(choice.learner).trial)
+
+    def warm_up(self) -> None:
+        """After the first round: put each learner's portfolio before what its sampler proposes."""
+        for name, known in self._studies.items():
+            for params in LEARNERS[name].portfolio(self._goal):
+                known.study.enqueue_trial(dict(clipped(LEARNERS[name], params, self._goal, self._variants)), skip_if_exists=True)
 
     def propose(self) -> Asked:
-        """The choice to try next."""
-        trial = self._study.ask()
-        learner = trial.suggest_categorical("learner", self._learners)
-        window = trial.suggest_categorical("window", list(self._windows))
-        return Asked(Choice(learner, self._windows[window], LEARNERS[learner].space(_Asks(trial, learner))), trial)
+        """The choice to try next: the best learner has every second turn, the next one every fourth, and so on."""
+        ranked = sorted(self._studies, key=lambda name: self._studies[name].error)
+        shares = {name: 2.0**-rank for rank, name in enumerate(ranked, start=1)}
+        return self._asked(min(ranked, key=lambda name: (self._studies[name].turns + 1) / shares[name]))
 
-    def tell(self, asked: Asked, value: float | None) -> None:
-        """What a choice came to; None when it failed."""
+    def _asked(self, learner: str) -> Asked:
+        self._studies[learner].turns += 1
+        trial = self._studies[learner].study.ask()
+        window = trial.suggest_categorical("window", list(self._windows))
+        return Asked(Choice(learner, self._windows[window], asked_of(LEARNERS[learner], trial, self._goal, self._variants)), trial)
+
+    def tell(self, asked: Asked, value: float | None, curve: Sequence[tuple[int, float]] = ()) -> None:
+        """What a choice came to, None when it failed or was given up; and its curve, as far as it was not told on the way."""
         from optuna.trial import TrialState
 
-        if asked.trial is not None and value is not None:
-            self._study.tell(asked.trial, value)
-        elif asked.trial is not None:
-            self._study.tell(asked.trial, state=TrialState.FAIL)
+        if asked.trial is None:
+            return
+        known = self._studies[asked.choice.learner]
+        told = known.study.trials[asked.trial.number].intermediate_values
+        for step, error in curve:
+            if step not in told:
+                asked.trial.report(error, step)
+        if value is None:
+            known.study.tell(asked.trial, state=TrialState.PRUNED if curve else TrialState.FAIL)
+            return
+        error = error_of(self._goal.metric, value)
+        known.error = min(known.error, error)
+        known.study.tell(asked.trial, error)

@@ -1,25 +1,24 @@
 """The search: which learner, on which training window, with which params, comes closest to the goal on the validation rows.
 
-A first round tries the champion's params, if given, and every learner's defaults on every window; then a sampler proposes,
-knowing all results so far, until the budget is spent. The winner, or the ensemble of those that together do better, is fitted again
-on train and validation together.
+A first round tries the champion's params, if given, and every learner's defaults on every window; then come what is known to be good
+on other data and a sampler's proposals, which know all results so far, until the budget is spent. A trial that falls behind ends early.
+The winner, or the ensemble of those that together do better, is fitted again on train and validation together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from homeostat.core.targets import classes_of
 from homeostat.errors import LearningError
-from homeostat.learning.candidate import Candidate, Good, alone
+from homeostat.learning.candidate import Candidate, Good, alone, goal_of
 from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import ensemble
-from homeostat.learning.learner import Goal
 from homeostat.learning.proposals import Asked, Proposer, first_round
-from homeostat.learning.trials import Bench, Choice, Outcome, Stages
+from homeostat.learning.together import Together, one_by_one
+from homeostat.learning.trials import Bench, Choice, Outcome, Race, Stages
 
 if TYPE_CHECKING:
     from homeostat.core import sections
@@ -27,11 +26,12 @@ if TYPE_CHECKING:
     from homeostat.stats.metrics import Metric
 
 Progress = Callable[[str, float | None], None]
-_T = TypeVar("_T")
-Together = Callable[[Sequence[Callable[[], _T]]], list[_T]]
-"""Runs calls at once and gives their results in the order of the calls."""
 MEMBERS = 12
 """Trials an ensemble chooses from: the best of each learner, then the best of all."""
+FITTED_LAST = 3
+"""So many of the best trials say how long the last fit may take."""
+LEAST_SHARE = 0.1
+"""Share of a budget of seconds that a trial has in any case."""
 
 
 class Memo(Protocol):
@@ -47,11 +47,6 @@ class Memo(Protocol):
         """Keep a finished trial."""
 
 
-def one_by_one(calls: Sequence[Callable[[], _T]]) -> list[_T]:
-    """The calls in order, one after the other."""
-    return [call() for call in calls]
-
-
 def search(  # noqa: PLR0913 - what a search is given beside its rows and section is said by keyword
     split: Split,
     task: sections.Task,
@@ -63,16 +58,16 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     start: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     refit: bool = True,
-    together: Together[Outcome] = one_by_one,
+    together: Together = one_by_one,
     memo: Memo | None = None,
 ) -> Candidate:
     """The best candidate within the budget; the naive learner wins only when nothing beats it.
 
-    A budget of seconds is measured by ``clock``: once it is spent no trial starts, except that every learner is tried once, so
-    that a slow first import or learner never decides which kind of model wins. A budget of trials counts all trials, but the
-    first round is always finished. With neither, the first round is all. Without a budget of seconds the same arguments give the
-    same plan and trial values, whatever runs the trials, and whatever was remembered. Without a time column only windows of kind
-    ``all`` compete.
+    A budget of seconds is measured by ``clock``. A part of it is kept for the last fit; once the rest is spent no trial starts and
+    those that run end, except that every learner is tried for a while, so that a slow first import or learner never decides which kind
+    of model wins. A budget of trials counts all trials, but the first round is always finished. With neither, the first round is all.
+    Without a budget of seconds the same arguments give the same plan and trial values, whatever runs the trials, and whatever was
+    remembered. Without a time column only windows of kind ``all`` compete.
 
     Args:
         split: train and validation, or folds of both; the holdout is not looked at.
@@ -91,22 +86,23 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons.
         CharterError: HS106, every window is cut by time and there is no time column.
     """
-    goal = Goal(task.type, classes_of(split.train[task.target], task), metric)
+    goal = goal_of(split, task, metric)
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
     board = _Board(metric, section.budget, clock, clock(), progress)
-    proposer = Proposer(section.learners, windows, section.seed, maximise=metric.greater_is_better)
+    proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
     try_all = partial(_tried, bench, board, together, memo)
-    for batch in _batches(first_round(section.learners, windows, start), section.at_once):
+    for batch in _batches(first_round(section.learners, windows, start, goal, stages.categories), section.at_once):
         if board.spent and board.tried >= set(section.learners):
             break
         try_all(proposer, [proposer.announce(choice) for choice in batch])
+    proposer.warm_up()
     while proposer.has_space and (room := board.room):
         try_all(proposer, [proposer.propose() for _ in range(min(room, section.at_once))])
     best = board.winner()
     picked = board.picked(bench, section.seed, in_order=task.time is not None) if refit and section.ensemble else []
     if picked:
-        return weighed(bench, task, picked, board.trials)
+        return weighed(bench, task, picked, board.trials, together)
     return alone(bench, task, best, board.trials, refit=refit)
 
 
@@ -121,12 +117,14 @@ def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:
         yield batch
 
 
-def _tried(bench: Bench, board: _Board, together: Together[Outcome], memo: Memo | None, proposer: Proposer, batch: list[Asked]) -> None:
+def _tried(bench: Bench, board: _Board, together: Together, memo: Memo | None, proposer: Proposer, batch: list[Asked]) -> None:
     """Run a batch of trials and tell what came of them, in the order in which they were proposed."""
     first = len(board.trials)
     known = {at: memo.recall(first + at, asked.choice) for at, asked in enumerate(batch)} if memo else {}
     open_ = [at for at in range(len(batch)) if known.get(at) is None]
-    run = dict(zip(open_, together([partial(bench.run, first + at, batch[at].choice) for at in open_]), strict=True))
+    races = [Race(batch[at].behind, board.deadline()) for at in open_]
+    calls = [partial(bench.run, first + at, batch[at].choice, race) for at, race in zip(open_, races, strict=True)]
+    run = dict(zip(open_, together(calls), strict=True))
     for at, asked in enumerate(batch):
         recalled = known.get(at)
         outcome = recalled or run[at]
@@ -135,7 +133,7 @@ def _tried(bench: Bench, board: _Board, together: Together[Outcome], memo: Memo 
         elif memo is not None:
             memo.keep(asked.choice, outcome)
         board.add(asked.choice, outcome)
-        proposer.tell(asked, outcome.trial.value)
+        proposer.tell(asked, outcome.trial.value, outcome.trial.curve)
     board.report()
 
 
@@ -159,8 +157,20 @@ class _Board:
 
     @property
     def spent(self) -> bool:
-        """Whether the seconds are over."""
-        return self.budget.seconds is not None and self.seconds >= self.budget.seconds
+        """Whether the seconds for trials are over."""
+        return self.budget.seconds is not None and self.seconds >= self.budget.seconds - self._last_fit(self.budget.seconds)
+
+    def deadline(self) -> Callable[[], bool]:
+        """Asked by the trials of a batch that starts now: whether time is over; each has a while of its own, however late it is."""
+        if self.budget.seconds is None:
+            return lambda: False
+        end = max(self.budget.seconds - self._last_fit(self.budget.seconds), self.seconds + LEAST_SHARE * self.budget.seconds)
+        return lambda: self.seconds >= end
+
+    def _last_fit(self, seconds: float) -> float:
+        """How long the last fit may take: about as long as the best trials took together, at most a third of the budget."""
+        best = [self.kept[number].seconds for number in self._ranked()[:FITTED_LAST]]
+        return min(sum(best), seconds / 3)
 
     @property
     def seconds(self) -> float:
@@ -181,7 +191,7 @@ class _Board:
         if trial.value is None or outcome.scores is None:
             return
         self.kept[trial.number] = Good(
-            Choice(choice.learner, choice.window, dict(trial.params)), trial.value, outcome.scores, outcome.model
+            Choice(choice.learner, choice.window, dict(trial.params)), trial.value, outcome.scores, outcome.model, trial.seconds
         )
         ranked = self._ranked()
         first = {self.kept[number].choice.learner: number for number in reversed(ranked)}.values()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,9 @@ from homeostat.errors import HomeostatError
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import moved_prior, transform
 from homeostat.graph.plan import Prior
-from homeostat.learning.learner import Fitted, Flavour, Goal, Params, Rows
+from homeostat.learning.learner import Fitted, Flavour, Goal, Params, Rows, Watch, unwatched
 from homeostat.learning.learners import LEARNERS
+from homeostat.stats.metrics import error_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,28 +30,42 @@ if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Preparation
 
 LONGEST_REASON = 300
+CATEGORIES = "categories"
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
     """What a search is given of stage 4.
 
-    ``fit_preparation(frame, flavour)`` gives the preparation and the features the learner trains on; ``select_window(frame, window)`` the
-    rows and their weights; ``balance(y, weights)`` of these rows what the learner sees where classes are rare, None: them as they are.
+    ``fit_preparation(frame, flavour, categories)`` gives the preparation and the features the learner trains on;
+    ``select_window(frame, window)`` the rows and their weights; ``balance(y, weights)`` of these rows what the learner sees where classes
+    are rare, None: them as they are. ``categories`` are the encodings that compete, for learners of a flavour: the first is the one
+    decided, and a flavour that is not named has no other.
     """
 
-    fit_preparation: Callable[[pl.DataFrame, Flavour], tuple[Preparation, Floats]]
+    fit_preparation: Callable[[pl.DataFrame, Flavour, str], tuple[Preparation, Floats]]
     select_window: Callable[[pl.DataFrame, sections.Window], tuple[pl.DataFrame, Floats | None]]
     balance: Callable[[Floats, Floats | None], Balanced | None] = lambda y, weights: None
+    categories: Mapping[Flavour, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a trial tries."""
+    """What a trial tries. Of the params ``categories`` is for the preparation, all others for the learner."""
 
     learner: str
     window: sections.Window
     params: Params
+
+    @property
+    def categories(self) -> str:
+        """How categories are encoded; empty: as decided."""
+        return str(self.params.get(CATEGORIES, ""))
+
+    @property
+    def learned(self) -> Params:
+        """The params of the learner."""
+        return {name: value for name, value in self.params.items() if name != CATEGORIES}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +78,33 @@ class Model:
     def predict(self, frame: pl.DataFrame) -> Floats:
         """Scores (n, k) by the library's own predict."""
         return self.fitted.predict(features_of(self.preparation, frame))
+
+
+class Race:
+    """What may end a trial early: time that is over, or a curve that falls behind those of earlier trials.
+
+    Learning is looked at when it has gone twice as far as at the last look: at a progress of 1, 2, 4, 8 ...
+
+    Args:
+        behind: told a step and the error by then; whether to give up.
+        over: whether the time is over.
+    """
+
+    def __init__(self, behind: Callable[[int, float], bool] = lambda step, error: False, over: Callable[[], bool] = lambda: False) -> None:
+        self._behind, self.over = behind, over
+        self.curve: list[tuple[int, float]] = []
+
+    def learning(self, progress: float, error: float) -> bool:
+        """Whether a fit ends here; the model it has come to counts."""
+        step = int(math.log2(progress)) if progress >= 1 else -1
+        if step > (self.curve[-1][0] if self.curve else -1) and self.lags(step, error):
+            return True
+        return self.over()
+
+    def lags(self, step: int, error: float) -> bool:
+        """Write down the error at a step, and say whether it is behind."""
+        self.curve.append((step, error))
+        return self._behind(step, error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,25 +138,30 @@ class Bench:
     stages: Stages
     seed: int
     clock: Callable[[], float]
-    kept: dict[tuple[str, Flavour, int], tuple[Prepared, Rows]] = field(default_factory=dict)
+    kept: dict[tuple[str, Flavour, str, int], tuple[Prepared, Rows]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, number: int, choice: Choice) -> Outcome:
+    def run(self, number: int, choice: Choice, race: Race | None = None) -> Outcome:
         """Fit on the window of the train rows and score on the validation rows; with folds on each, and the mean is the score.
+
+        A fit that the race ends counts as the model it has come to; with folds the trial is given up before the next one.
 
         What a library raises ends the trial and not the search; so does a window with too few rows. Other refusals of ours pass,
         since every trial would meet them, and so does an interrupt.
         """
-        started = self.clock()
+        started, race = self.clock(), race or Race()
         value, reason, params = None, "", choice.params
         model: Model | None = None
         scores: Floats | None = None
         try:
-            tries = [self._try(choice, at) for at in range(self.split.rounds)]
+            tries = self._tries(choice, race)
             params = agreed([model.fitted.params for model, _, _ in tries])
-            value = math.fsum(score for _, score, _ in tries) / len(tries)
-            scores = np.vstack([judged for _, _, judged in tries])
-            model = tries[0][0] if len(tries) == 1 else None
+            if len(tries) < self.split.rounds:
+                reason = f"given up after {len(tries)} of {self.split.rounds} folds: behind the trials before it, or out of time"
+            else:
+                value = math.fsum(score for _, score, _ in tries) / len(tries)
+                scores = np.vstack([judged for _, _, judged in tries])
+                model = tries[0][0] if len(tries) == 1 else None
         except HomeostatError as error:
             if error.code != "HS302":
                 raise
@@ -131,12 +178,27 @@ class Bench:
             value,
             self.clock() - started,
             " ".join(reason.split())[:LONGEST_REASON],
+            tuple(race.curve),
         )
         return Outcome(trial, scores, model) if value is not None else Outcome(trial)
 
-    def _try(self, choice: Choice, at: int) -> tuple[Model, float, Floats]:
+    def _tries(self, choice: Choice, race: Race) -> list[tuple[Model, float, Floats]]:
+        """The models of all rounds with their scores; fewer when the race gave up between two folds."""
+        if self.split.rounds == 1:
+            return [self._try(choice, 0, race.learning)]
+        tries: list[tuple[Model, float, Floats]] = []
+        errors = []
+        for at in range(self.split.rounds):
+            tries.append(self._try(choice, at, lambda progress, error: race.over()))
+            errors.append(error_of(self.goal.metric, tries[-1][1]))
+            last = at + 1 == self.split.rounds
+            if math.isfinite(errors[-1]) and (race.lags(at, math.fsum(errors) / len(errors)) or race.over()) and not last:
+                break
+        return tries
+
+    def _try(self, choice: Choice, at: int, watch: Watch) -> tuple[Model, float, Floats]:
         prepared, valid = self._prepared(choice, at)
-        model = Model(prepared.preparation, self._fitted(choice, prepared, valid))
+        model = Model(prepared.preparation, self._fitted(choice, prepared, valid, watch))
         scores = model.fitted.predict(valid.features)
         return model, self.goal.metric.score(valid.target, scores), scores
 
@@ -144,37 +206,35 @@ class Bench:
         """The targets (n,) of the judged rows, round after round: what ``Outcome.scores`` is about."""
         return np.concatenate([encode_target(self.split.round(at)[1][self.target], self.goal.classes) for at in range(self.split.rounds)])
 
-    def prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
-        """The window of a frame behind the preparation that the choice's learner asks for."""
-        return self._prepare(frame, choice.window, LEARNERS[choice.learner].flavour)
-
     def fit(self, frame: pl.DataFrame, choice: Choice) -> Model:
         """Fit on the window of a frame, without judging: the same params on other rows."""
         prepared = self.prepare(frame, choice)
         return Model(prepared.preparation, self._fitted(choice, prepared))
 
-    def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None) -> Fitted:
-        goal = replace(self.goal, source=prepared.preparation.out)
-        if prepared.ratio is None:
-            return LEARNERS[choice.learner].fit(prepared.rows, goal, choice.params, self.seed, valid)
-        # A learner that stops by the validation rows must see them as it sees its own; the trial is judged on them as they are.
-        alike = None if valid is None else replace(valid, weights=np.append(prepared.ratio, 1.0)[valid.target.astype(np.int64)])
-        return at_true_shares(LEARNERS[choice.learner].fit(prepared.rows, goal, choice.params, self.seed, alike), prepared.ratio)
+    def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
+        goal, ratio = replace(self.goal, source=prepared.preparation.out), prepared.ratio
+        if ratio is not None and valid is not None:
+            # A learner that stops by the validation rows must see them as it sees its own; the trial is judged on them as they are.
+            valid = replace(valid, weights=np.append(ratio, 1.0)[valid.target.astype(np.int64)])
+        fitted = LEARNERS[choice.learner].fit(prepared.rows, goal, choice.learned, self.seed, valid, watch)
+        if choice.categories:
+            fitted = replace(fitted, params={**fitted.params, CATEGORIES: choice.categories})
+        return fitted if ratio is None else at_true_shares(fitted, ratio)
 
     def _prepared(self, choice: Choice, at: int) -> tuple[Prepared, Rows]:
-        flavour = LEARNERS[choice.learner].flavour
-        key = (choice.window.label(), flavour, at)
+        key = (choice.window.label(), LEARNERS[choice.learner].flavour, choice.categories, at)
         with self.lock:  # trials that run at once wait for what they share instead of preparing it twice
             if key not in self.kept:
                 train, judged = self.split.round(at)
-                prepared = self._prepare(train, choice.window, flavour)
+                prepared = self.prepare(train, choice)
                 y = encode_target(judged[self.target], self.goal.classes)
                 self.kept[key] = (prepared, Rows(features_of(prepared.preparation, judged), y))
             return self.kept[key]
 
-    def _prepare(self, frame: pl.DataFrame, window: sections.Window, flavour: Flavour) -> Prepared:
-        selected, weights = self.stages.select_window(frame, window)
-        preparation, features = self.stages.fit_preparation(selected, flavour)
+    def prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
+        """The window of a frame behind the preparation that the choice asks for."""
+        selected, weights = self.stages.select_window(frame, choice.window)
+        preparation, features = self.stages.fit_preparation(selected, LEARNERS[choice.learner].flavour, choice.categories)
         y = encode_target(selected[self.target], self.goal.classes)
         balanced = self.stages.balance(y, weights)
         if balanced is None:

@@ -7,11 +7,11 @@ itself asks for holds for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -41,6 +41,8 @@ FITTING: Mapping[sections.Kind, Mapping[str, tuple[Any, ...]]] = MappingProxyTyp
     }
 )
 """What can be asked for a column of each kind; not to do something can always be asked for."""
+CATEGORY_ENCODINGS = ("decided", "ordinal", "target", "frequency")
+"""How a search may encode categories for trees: as decided column by column, or all in one way."""
 NO_CLAUSES: Mapping[str, str] = MappingProxyType({})
 _NOTHING = sections.ColumnChoice()
 
@@ -81,6 +83,14 @@ def decide(
             next_step="look at task.leave_out",
         )
     return tuple(decisions)
+
+
+def encoded(decisions: Sequence[Decision], encoding: str) -> tuple[Decision, ...]:
+    """The decisions with every category that the charter says nothing about encoded in this way; as they are for ``decided`` and empty."""
+    if encoding in ("", CATEGORY_ENCODINGS[0]):
+        return tuple(decisions)
+    changed = cast("Literal['one_hot', 'ordinal', 'frequency', 'target']", encoding)
+    return tuple(replace(each, encode=changed) if each.kind == "category" and each.by == "analysis" else each for each in decisions)
 
 
 def _refuse_unknown(frame: pl.DataFrame, section: sections.Preparation) -> None:

@@ -93,7 +93,7 @@ def straddled(charter: Charter) -> dict[str, int]:
 def features(charter: Charter) -> dict[str, list[float]]:
     """What a linear learner is given: each feature by its name, on the training rows."""
     cut = split(ROWS, charter.task, charter.preparation)
-    preparation, made = stages_of(charter, cut).fit_preparation(cut.train, "linear")
+    preparation, made = stages_of(charter, cut).fit_preparation(cut.train, "linear", "")
     return dict(zip(preparation.features, made.T.round(9).tolist(), strict=True))
 
 

@@ -5,7 +5,7 @@ Source: Breiman, "Random Forests" (Machine Learning 2001); Geurts, Ernst and Weh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from homeostat.graph.plan import Linear, Single
-from homeostat.learning.learner import Fitted
+from homeostat.learning.learner import Fitted, unwatched
 from homeostat.learning.learners.trees import forest_of, tree_of
+from homeostat.stats.metrics import error_of
 
 if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Node, Trees
-    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest
+    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest, Watch
 
-TREES = 100
+TREES, AT_ONCE = 100, 10
+"""Trees of a forest, and how many are grown between two looks at whether to go on."""
 MOST_LEAVES = 4_096
 """Leaves of a tree at most: a forest grown to the last row would make a graph larger than its data."""
 
@@ -41,7 +43,14 @@ class Forest:
         """Good on most data."""
         return MappingProxyType({"max_leaves": 1_024, "min_samples_leaf": 2, "max_features": 0.5})
 
-    def space(self, trial: Suggest) -> Params:
+    def portfolio(self, goal: Goal) -> tuple[Params, ...]:
+        """For much signal, and for noise."""
+        return (
+            {"max_leaves": MOST_LEAVES, "min_samples_leaf": 1, "max_features": 0.7},
+            {"max_leaves": 256, "min_samples_leaf": 10, "max_features": 0.3},
+        )
+
+    def space(self, trial: Suggest, goal: Goal) -> Params:
         """The size of trees, and what share of the features each split looks at."""
         return {
             "max_leaves": trial.suggest_int("max_leaves", 64, MOST_LEAVES, log=True),
@@ -49,22 +58,25 @@ class Forest:
             "max_features": trial.suggest_float("max_features", 0.2, 1.0),
         }
 
-    def fit(self, rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None) -> Fitted:
-        """Grow all trees; nothing is stopped early.
+    def fit(self, rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
+        """Grow all trees, or as many as there is time for.
 
         Raises:
             ValueError: a feature beyond the range of float32, which the library compares by.
         """
         rows = rows.known() if goal.classes else rows
+        most = int(params.get("trees", TREES))
         model = self._model(goal)(
-            n_estimators=TREES,
+            n_estimators=min(AT_ONCE, most),
+            warm_start=True,  # gives the trees that growing all at once gives
             max_leaf_nodes=int(params["max_leaves"]),
             min_samples_leaf=int(params["min_samples_leaf"]),
             max_features=float(params["max_features"]),
             random_state=seed,
             n_jobs=1,
         )
-        model.fit(rows.features, rows.target.astype(np.int64) if goal.classes else rows.target, sample_weight=rows.weights)
+        target = rows.target.astype(np.int64) if goal.classes else rows.target
+        model.fit(rows.features, target, sample_weight=rows.weights)
         present = [int(index) for index in model.classes_] if goal.classes else [0]
 
         def predict(features: Floats) -> Floats:
@@ -74,7 +86,14 @@ class Forest:
             scores[:, present] = model.predict_proba(features)
             return scores
 
-        return Fitted(_nodes([each.tree_ for each in model.estimators_], present, goal), predict, dict(params))
+        while model.n_estimators < most:
+            if valid is not None and watch(model.n_estimators / AT_ONCE, _error(goal, valid, predict)):
+                break
+            model.set_params(n_estimators=min(model.n_estimators + AT_ONCE, most))
+            model.fit(rows.features, target, sample_weight=rows.weights)
+        trees = [each.tree_ for each in model.estimators_]
+        found = {**params, "trees": len(trees)} if len(trees) < TREES else dict(params)
+        return Fitted(_nodes(trees, present, goal), predict, found)
 
     def _model(self, goal: Goal) -> Any:
         from sklearn import ensemble
@@ -86,6 +105,10 @@ class Forest:
             ("extra_trees", False): ensemble.ExtraTreesRegressor,
         }
         return kinds[self.kind, bool(goal.classes)]
+
+
+def _error(goal: Goal, valid: Rows, predict: Callable[[Floats], Floats]) -> float:
+    return error_of(goal.metric, goal.metric.score(valid.target, predict(valid.features)))
 
 
 def _nodes(trees: Sequence[Any], present: Sequence[int], goal: Goal) -> tuple[Node, ...]:

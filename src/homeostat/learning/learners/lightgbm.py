@@ -10,26 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from homeostat.graph.plan import Link, Trees
-from homeostat.learning.learner import Fitted
+from homeostat.graph.plan import Trees
+from homeostat.learning.learner import Fitted, unwatched
+from homeostat.learning.learners.boosting import (
+    MOST_ROUNDS,
+    UNTOLD_ROUNDS,
+    answered,
+    ask_loss,
+    behind,
+    learned,
+    loss_of,
+    patience,
+    settings_of,
+    with_losses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from homeostat.graph.plan import Floats, Node
-    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest
+    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest, Watch
+    from homeostat.learning.learners.boosting import Loss
 
 flavour: Flavour = "tree"
 defaults: Params = MappingProxyType(
-    {"num_leaves": 31, "learning_rate": 0.08, "min_data_in_leaf": 20, "feature_fraction": 0.9, "lambda_l2": 0.1}
+    {"num_leaves": 31, "learning_rate": 0.08, "min_data_in_leaf": 20, "feature_fraction": 0.9, "lambda_l2": 0.1, "extra_trees": 0}
+)
+_OTHERS: tuple[Params, ...] = (  # large trees for much signal, random thresholds for diversity, small trees and brakes for noise
+    {"num_leaves": 127, "learning_rate": 0.05, "min_data_in_leaf": 5, "feature_fraction": 0.9, "lambda_l2": 0.1, "extra_trees": 0},
+    {"num_leaves": 63, "learning_rate": 0.08, "min_data_in_leaf": 10, "feature_fraction": 0.8, "lambda_l2": 1.0, "extra_trees": 1},
+    {"num_leaves": 8, "learning_rate": 0.06, "min_data_in_leaf": 80, "feature_fraction": 0.6, "lambda_l2": 5.0, "extra_trees": 0},
 )
 
-MOST_ROUNDS = 600
-PATIENCE = 40
-"""Rounds without a better validation error after which boosting stops."""
-UNTOLD_ROUNDS = 100
-"""Rounds of a fit that has neither validation rows nor a round count."""
-
+_OBJECTIVES: Mapping[str, str] = MappingProxyType({"squared": "regression", "poisson": "poisson", "log": "regression"})
 SMALL = 2_000_000
 """Values (rows times features) below which one thread is fastest."""
 
@@ -43,14 +56,20 @@ _FIXED: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def space(trial: Suggest) -> Params:
-    """The size of trees, the speed of learning, and three brakes."""
-    return {
-        "num_leaves": trial.suggest_int("num_leaves", 15, 127, log=True),
+def portfolio(goal: Goal) -> tuple[Params, ...]:
+    """For much signal, for variety, and for noise; of amounts each also as counts that are multiplied and not added."""
+    return with_losses(defaults, _OTHERS, goal)
+
+
+def space(trial: Suggest, goal: Goal) -> Params:
+    """The size of trees, the speed of learning, three brakes, and whether thresholds are drawn at random; of amounts the loss."""
+    return ask_loss(trial, goal) | {
+        "num_leaves": trial.suggest_int("num_leaves", 6, 256, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
-        "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 5, 100, log=True),
-        "feature_fraction": trial.suggest_float("feature_fraction", 0.6, 1.0),
+        "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 120, log=True),
+        "feature_fraction": trial.suggest_float("feature_fraction", 0.4, 1.0),
         "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 10.0, log=True),
+        "extra_trees": trial.suggest_int("extra_trees", 0, 1),
     }
 
 
@@ -59,36 +78,58 @@ def _threads(rows: Rows) -> int:
     return 1 if rows.features.size < SMALL else 2
 
 
-def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None) -> Fitted:
+def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
     """Boost. With ``valid`` until its error stops falling, at most ``MOST_ROUNDS``; without, for ``params["rounds"]``."""
     import lightgbm
 
-    objective = _objective(goal)
-    threads = _threads(rows)
-    searched = {name: value for name, value in params.items() if name != "rounds"}
-    settings = {**_FIXED, **objective, **searched, "num_threads": threads, "seed": seed}
-    train = _dataset(rows, goal)
+    loss, threads = loss_of(params), _threads(rows)
+    searched = settings_of(params) | {"extra_trees": bool(params.get("extra_trees"))}
+    settings = {**_FIXED, **_objective(goal, loss), **searched, "num_threads": threads, "seed": seed}
+    train = _dataset(rows, goal, loss)
     if valid is None:
         booster = lightgbm.train(settings, train, num_boost_round=int(params.get("rounds", UNTOLD_ROUNDS)))
         rounds = booster.current_iteration()
     else:
-        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-        judged = _dataset(valid, goal, train)
-        booster = lightgbm.train(settings, train, num_boost_round=MOST_ROUNDS, valid_sets=[judged], callbacks=[stop])
+        rate = float(params.get("learning_rate", 0.1))
+        stop = lightgbm.early_stopping(patience(rate), verbose=False)
+        judged = _dataset(valid, goal, loss, train)
+        watched = _Watched(watch, rate)
+        booster = lightgbm.train(settings, train, num_boost_round=MOST_ROUNDS, valid_sets=[judged], callbacks=[watched, stop])
         rounds = booster.best_iteration or booster.current_iteration()
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(features, num_iteration=rounds, num_threads=threads), dtype=np.float64)
         if goal.task == "binary":
             return np.column_stack([1.0 - scores, scores])
-        return scores.reshape(len(features), -1)
+        return answered(scores, loss).reshape(len(features), -1)
 
-    return Fitted(_nodes(booster.dump_model(num_iteration=rounds), goal), predict, {**params, "rounds": int(rounds)})
+    return Fitted(_nodes(booster.dump_model(num_iteration=rounds), goal, loss), predict, {**params, "rounds": int(rounds)})
 
 
-def _objective(goal: Goal) -> dict[str, Any]:
+class _Watched:
+    """The library's callback that tells a watch, and ends the fit with the best round so far when asked to stop."""
+
+    order = 20  # before the library's own early stopping
+
+    def __init__(self, watch: Watch, rate: float) -> None:
+        self._watch, self._rate = watch, rate
+        self._best: tuple[float, int, Any] | None = None
+
+    def __call__(self, env: Any) -> None:
+        from lightgbm.callback import EarlyStopException
+
+        found = env.evaluation_result_list[0]
+        error = -found.metric_value if found.maximize else found.metric_value
+        if self._best is None or error < self._best[0]:
+            self._best = (error, env.iteration, env.evaluation_result_list)
+        if self._watch((env.iteration + 1) * self._rate, self._best[0]):
+            raise EarlyStopException(self._best[1], self._best[2])
+
+
+def _objective(goal: Goal, loss: Loss) -> dict[str, Any]:
     if goal.task == "regression":
-        return {"objective": "regression_l1" if goal.metric.name == "mae" else "regression"}
+        by_metric = "regression_l1" if goal.metric.name == "mae" else "regression"
+        return {"objective": _OBJECTIVES.get(loss, by_metric), "metric": goal.metric.name if goal.metric.name == "mae" else "rmse"}
     if goal.task == "binary":
         # Boosting stops by the success metric itself where the library has it: under a shift of the base rate the log loss is least
         # long before the ranking is best.
@@ -97,19 +138,17 @@ def _objective(goal: Goal) -> dict[str, Any]:
     return {"objective": "multiclass", "num_class": len(goal.classes)}
 
 
-def _dataset(rows: Rows, goal: Goal, reference: Any = None) -> Any:
+def _dataset(rows: Rows, goal: Goal, loss: Loss, reference: Any = None) -> Any:
     import lightgbm
 
     if goal.classes:
         rows = rows.known()
-    return lightgbm.Dataset(rows.features, label=rows.target, weight=rows.weights, reference=reference, free_raw_data=False)
+    return lightgbm.Dataset(rows.features, label=learned(rows.target, loss), weight=rows.weights, reference=reference, free_raw_data=False)
 
 
-_LINKS: Mapping[str, Any] = MappingProxyType({"regression": "identity", "binary": "sigmoid", "multiclass": "softmax"})
-
-
-def _nodes(model: Mapping[str, Any], goal: Goal) -> tuple[Node, ...]:
-    return trees_of(model, goal.source), Link("score", "raw score", _LINKS[goal.task])
+def _nodes(model: Mapping[str, Any], goal: Goal, loss: Loss) -> tuple[Node, ...]:
+    trees = trees_of(model, goal.source)
+    return trees, *behind(trees.out, goal, loss)
 
 
 def trees_of(model: Mapping[str, Any], source: str) -> Trees:

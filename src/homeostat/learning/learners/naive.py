@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.graph.plan import Constant
-from homeostat.learning.learner import Fitted
+from homeostat.learning.learner import Fitted, unwatched
 
 if TYPE_CHECKING:
     from homeostat.graph.plan import Floats
-    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest
+    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest, Watch
     from homeostat.stats.metrics import Metric
 
 flavour: Flavour = "tree"
 defaults: Params = MappingProxyType({})
 
 
-def space(trial: Suggest) -> Params:
+def portfolio(goal: Goal) -> tuple[Params, ...]:
+    """There is nothing to search."""
+    return ()
+
+
+def space(trial: Suggest, goal: Goal) -> Params:
     """Nothing to search."""
     return defaults
 
 
-def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None) -> Fitted:
+def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
     """The best constant: see ``fit_constant``."""
     values = fit_constant(rows.target, goal.classes, goal.metric, rows.weights)
     return Fitted((Constant("score", values),), lambda features: np.tile(values, (len(features), 1)), {})

@@ -15,33 +15,54 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.errors import LearningError
-from homeostat.graph.plan import Link, Single
-from homeostat.learning.learner import Fitted
+from homeostat.graph.plan import Single
+from homeostat.learning.learner import Fitted, unwatched
+from homeostat.learning.learners.boosting import (
+    MOST_ROUNDS,
+    UNTOLD_ROUNDS,
+    answered,
+    ask_loss,
+    behind,
+    learned,
+    loss_of,
+    patience,
+    settings_of,
+    with_losses,
+)
 from homeostat.learning.learners.trees import forest_of, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from homeostat.graph.plan import Floats, Node
-    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest
+    from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest, Watch
+    from homeostat.learning.learners.boosting import Loss
     from homeostat.learning.learners.trees import Tree
 
 flavour: Flavour = "tree"
 defaults: Params = MappingProxyType(
     {"max_leaves": 31, "learning_rate": 0.08, "min_child_weight": 5.0, "colsample_bynode": 0.9, "lambda": 1.0}
 )
+_OTHERS: tuple[Params, ...] = (  # large trees for much signal, small ones with brakes for noise
+    {"max_leaves": 127, "learning_rate": 0.06, "min_child_weight": 2.0, "colsample_bynode": 0.6, "lambda": 1.0},
+    {"max_leaves": 8, "learning_rate": 0.06, "min_child_weight": 20.0, "colsample_bynode": 0.5, "lambda": 5.0},
+)
 
-MOST_ROUNDS, PATIENCE, UNTOLD_ROUNDS = 600, 40, 100
-"""Rounds at most; rounds without a better validation error after which boosting stops; rounds of a fit that is told none."""
 _METRICS: Mapping[str, str] = MappingProxyType(
     {"mae": "mae", "rmse": "rmse", "auc": "auc", "average_precision": "aucpr", "log_loss": "logloss"}
 )
-_LINKS: Mapping[str, Any] = MappingProxyType({"regression": "identity", "binary": "sigmoid", "multiclass": "softmax"})
+_OBJECTIVES: Mapping[str, str] = MappingProxyType({"squared": "reg:squarederror", "poisson": "count:poisson", "log": "reg:squarederror"})
+_RISING = ("auc", "aucpr")
 
 
-def space(trial: Suggest) -> Params:
-    """The size of trees, the speed of learning, and three brakes."""
-    return {
+def portfolio(goal: Goal) -> tuple[Params, ...]:
+    """For much signal and for noise; of amounts each also as counts that are multiplied and not added."""
+    return with_losses(defaults, _OTHERS, goal)
+
+
+def space(trial: Suggest, goal: Goal) -> Params:
+    """The size of trees, the speed of learning, and three brakes; of amounts the loss."""
+    return ask_loss(trial, goal) | {
         "max_leaves": trial.suggest_int("max_leaves", 8, 255, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 50.0, log=True),
@@ -50,39 +71,43 @@ def space(trial: Suggest) -> Params:
     }
 
 
-def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None) -> Fitted:
+def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
     """Boost. With ``valid`` until its error stops falling, at most ``MOST_ROUNDS``; without, for ``params["rounds"]``.
 
     Raises:
         LearningError: HS310, XGBoost is not installed.
     """
     xgboost = _library()
-    searched = {name: value for name, value in params.items() if name != "rounds"}
+    loss = loss_of(params)
     settings = {
         "tree_method": "hist",
         "grow_policy": "lossguide",
         "max_depth": 0,
         "nthread": 1,
         "seed": seed,
-        **_objective(goal),
-        **searched,
+        **_objective(goal, loss),
+        **settings_of(params),
     }
-    train = _matrix(xgboost, rows, goal)
+    train = _matrix(xgboost, rows, goal, loss)
     if valid is None:
         rounds = int(params.get("rounds", UNTOLD_ROUNDS))
         booster = xgboost.train(settings, train, num_boost_round=rounds)
     else:
-        judged = [(_matrix(xgboost, valid, goal), "valid")]
-        booster = xgboost.train(settings, train, MOST_ROUNDS, evals=judged, early_stopping_rounds=PATIENCE, verbose_eval=False)
+        judged = [(_matrix(xgboost, valid, goal, loss), "valid")]
+        rate = float(params.get("learning_rate", 0.3))
+        told = _watched(xgboost, watch, rate)
+        booster = xgboost.train(
+            settings, train, MOST_ROUNDS, evals=judged, early_stopping_rounds=patience(rate), verbose_eval=False, callbacks=[told]
+        )
         rounds = booster.best_iteration + 1
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(xgboost.DMatrix(features), iteration_range=(0, rounds)), dtype=np.float64)
         if goal.task == "binary":
             return np.column_stack([1.0 - scores, scores])
-        return scores.reshape(len(features), -1)
+        return answered(scores, loss).reshape(len(features), -1)
 
-    return Fitted(_nodes(booster[:rounds], goal), predict, {**params, "rounds": int(rounds)}, single=True)
+    return Fitted(_nodes(booster[:rounds], goal, loss), predict, {**params, "rounds": int(rounds)}, single=True)
 
 
 def _library() -> Any:
@@ -95,21 +120,37 @@ def _library() -> Any:
     return xgboost
 
 
-def _objective(goal: Goal) -> dict[str, Any]:
+def _watched(xgboost: Any, watch: Watch, rate: float) -> Any:
+    """The library's callback that tells a watch; the best round so far stays on record in the booster."""
+
+    class Watched(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # the library is loaded late and untyped
+        def __init__(self) -> None:
+            super().__init__()
+            self._best = float("inf")
+
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            name, values = next(iter(evals_log["valid"].items()))
+            self._best = min(self._best, -values[-1] if name in _RISING else values[-1])
+            return watch((epoch + 1) * rate, self._best)
+
+    return Watched()
+
+
+def _objective(goal: Goal, loss: Loss) -> dict[str, Any]:
     if goal.task == "regression":
-        absolute = goal.metric.name == "mae"
-        return {"objective": "reg:absoluteerror" if absolute else "reg:squarederror", "eval_metric": _METRICS.get(goal.metric.name, "rmse")}
+        by_metric = "reg:absoluteerror" if goal.metric.name == "mae" else "reg:squarederror"
+        return {"objective": _OBJECTIVES.get(loss, by_metric), "eval_metric": _METRICS.get(goal.metric.name, "rmse")}
     if goal.task == "binary":
         return {"objective": "binary:logistic", "eval_metric": _METRICS.get(goal.metric.name, "logloss")}
     return {"objective": "multi:softprob", "num_class": len(goal.classes), "eval_metric": "mlogloss"}
 
 
-def _matrix(xgboost: Any, rows: Rows, goal: Goal) -> Any:
+def _matrix(xgboost: Any, rows: Rows, goal: Goal, loss: Loss) -> Any:
     rows = rows.known() if goal.classes else rows
-    return xgboost.DMatrix(rows.features, label=rows.target, weight=rows.weights)
+    return xgboost.DMatrix(rows.features, label=learned(rows.target, loss), weight=rows.weights)
 
 
-def _nodes(booster: Any, goal: Goal) -> tuple[Node, ...]:
+def _nodes(booster: Any, goal: Goal, loss: Loss) -> tuple[Node, ...]:
     """The model file's trees behind features of float32, and the link.
 
     A row goes left where its float32 value is less than the split's: at most the float32 number before that.
@@ -119,8 +160,9 @@ def _nodes(booster: Any, goal: Goal) -> tuple[Node, ...]:
     narrow = Single("features of float32", goal.source)
     model = learner["gradient_booster"]["model"]
     trees = [_tree(tree, output) for tree, output in zip(model["trees"], model["tree_info"], strict=True)]
-    forest = forest_of(trees, "raw score", narrow.out, _base(learner["learner_model_param"]["base_score"], goal, width))
-    return narrow, forest, Link("score", forest.out, _LINKS[goal.task])
+    links = behind("raw score", goal, loss)
+    base = _base(learner["learner_model_param"]["base_score"], "exp" if loss == "poisson" else goal.task, width)
+    return narrow, forest_of(trees, "raw score", narrow.out, base), *links
 
 
 def _tree(tree: Mapping[str, Any], output: int) -> Tree:
@@ -131,8 +173,10 @@ def _tree(tree: Mapping[str, Any], output: int) -> Tree:
     return tree_of((tree["left_children"], tree["right_children"]), tree["split_indices"], before, tree["default_left"], conditions, output)
 
 
-def _base(said: str, goal: Goal, width: int) -> Floats:
+def _base(said: str, scale: str, width: int) -> Floats:
     """What the trees are added to: the model file has it on the scale of answers, for two classes as a probability."""
     told = np.asarray(json.loads(said), dtype=np.float32).astype(np.float64).reshape(-1)
     values = np.full(width, told[0]) if len(told) == 1 else told
-    return np.log(values / (1.0 - values)) if goal.task == "binary" else values
+    if scale == "binary":
+        return np.log(values / (1.0 - values))
+    return np.log(values) if scale == "exp" else values
