@@ -60,7 +60,7 @@ def test_a_version_is_explained_once_and_the_holdout_stays_sealed(project: Proje
     assert explain_candidate(project, candidate).id == fact.id
     assert len(project.ledger.find("holdout")) == looks
     body = fact.body
-    assert body["method"] == "exact"
+    assert (body["method"] == "exact") == (body["standard_error"] is None)
     assert body["columns"][0]["column"] == "hr"
     assert all(each["low"] <= each["mean_abs"] <= each["high"] for each in body["columns"])
     sizes = [each["mean_abs"] for each in body["columns"]]
@@ -76,9 +76,10 @@ def test_what_columns_add_to_a_served_answer_sums_to_it(project: Project, months
     with PredictionLog(project.predictions) as log:
         at = utc_text(datetime.now(UTC))
         log.append([Prediction(name, "rq-test", 0, at, "bike", now.version.number, "champion", row, [score], score, 0.1)])
-    ((_, told),) = explain_predictions(project, [name])
+    ((fact, told),) = explain_predictions(project, [name])
+    scales = {"value": score, "log of the value": np.log(score), "log of one more than the value": np.log1p(score)}
     assert told.base + sum(added for _, _, added in told.added) == pytest.approx(told.score, rel=1e-9)
-    assert told.score == pytest.approx(score, rel=1e-9)
+    assert told.score == pytest.approx(scales[fact.body["scale"]], rel=1e-9)
     assert main(["explain", "--id", name, "--project", str(project.root), "--top", "2"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[1].startswith(f"  {told.added[0][0]} = ")
