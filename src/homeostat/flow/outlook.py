@@ -73,7 +73,8 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
     None for the curve where there are too few rows, or a sample lacks a class.
     """
     from homeostat.errors import LearningError
-    from homeostat.stats.learning_curve import learning_curve
+    from homeostat.stats.learning_curve import learning_curve, measured_errors
+    from homeostat.stats.resample import Resampling
 
     cut = set_aside(bench.parts.train)
     small = cut.train.height * cut.train.width <= MOST_CELLS
@@ -101,20 +102,9 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
     earlier = half[-1] if half else bench.naive
     if not scores:
         return None, earlier
-    errors, draws = _errors(bench, scores)
+    how = Resampling(bench.confidence, DRAWS, bench.seed, bench.block)
+    errors, draws = measured_errors(bench.metric, bench.quick.y, scores, how)
     return learning_curve(sizes, errors, draws, confidence=bench.confidence, seed=bench.seed), earlier
-
-
-def _errors(bench: Bench, scores: list[Floats]) -> tuple[Floats, Floats]:
-    """The error of each model, (k,), and on resampled judged rows, (b, k), all models on the same ones."""
-    from homeostat.stats.intervals import draw
-    from homeostat.stats.metrics import error_of
-    from homeostat.stats.resample import Resampling
-
-    y = bench.quick.y
-    errors = np.array([error_of(bench.metric, bench.metric.score(y, one)) for one in scores])
-    draws = draw([bench.metric.prepare(y, one) for one in scores], len(y), Resampling(bench.confidence, DRAWS, bench.seed, bench.block)).T
-    return errors, 1 - draws if bench.metric.greater_is_better else draws
 
 
 def ceiling(bench: Bench) -> Ceiling | None:

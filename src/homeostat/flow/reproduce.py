@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from homeostat.core.ids import digest
-from homeostat.errors import LearningError
 
 if TYPE_CHECKING:
-    from homeostat.charter.schema import Charter
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.core.records import Split
@@ -34,14 +31,14 @@ def reproduce(project: Project, version: Version, progress: Progress | None = No
     Raises:
         LearningError: HS311, the record cannot be trained again by this program, or the rows are no longer the ones of the record.
     """
-    from homeostat.core import sections
+    from homeostat.flow.origins import charter_then, learning_then
     from homeostat.flow.registry import load_bundle
     from homeostat.infra.provenance import code_commit, environment
 
     candidate = project.require(str(version.fact.body["candidate"]))
     run = project.require(str(candidate.body["run"]))
-    learning = sections.Learning.model_validate_json(json.dumps(run.body["learning"]))
-    with replace(project, charter=_charter(project, candidate, run)) as then:
+    learning = learning_then(run)
+    with replace(project, charter=charter_then(project, candidate, run)) as then:
         if progress is not None:
             progress.update(f"reproduce {candidate.body['learner']}")
         made, split = _made(then, candidate, run, learning)
@@ -65,42 +62,17 @@ def reproduce(project: Project, version: Version, progress: Progress | None = No
     return project.record("reproduction", key, body, subject=version.fact.id, causes=(version.fact.id, candidate.id))
 
 
-def _charter(project: Project, candidate: Fact, run: Fact) -> Charter:
-    """The charter as it stood when the candidate was made."""
-    from homeostat.charter.load import validate
-
-    told = next(project.require(cause) for cause in (*candidate.causes, *run.causes) if cause.startswith("charter-"))
-    charter, found = validate(dict(told.body["content"]))
-    if charter is None or found:
-        reasons = "; ".join(violation.message for violation in found)
-        raise LearningError(
-            "HS311",
-            f"this program does not accept the charter of then: {reasons}",
-            place=told.id,
-            next_step=f"use homeostat {run.body['environment']['homeostat']}, which made the version",
-        )
-    return charter
-
-
 def _made(project: Project, candidate: Fact, run: Fact, learning: Any) -> tuple[Bundle, Split]:
     from homeostat.charter.effective import effective_task, never_inputs
     from homeostat.flow.develop import Aids, develop
+    from homeostat.flow.origins import split_then
     from homeostat.flow.packing import bundle_of
-    from homeostat.flow.train import rows_and_split, sealed
     from homeostat.preparation.decide import decide
 
-    charter, body = project.charter, candidate.body
-    dataset = project.require(str(run.body["dataset"]))
-    _, split = rows_and_split(project, dataset, learning, body["left_out"]["windows"], body["labels"])
-    if sealed(project, split) != body["holdout"]:
-        raise LearningError(
-            "HS311",
-            "the rows that come out of the dataset version are no longer those of the record",
-            place=dataset.id,
-            next_step="look at `homeostat data log`: its table was altered by something else than this program",
-        )
+    charter = project.charter
+    split = split_then(project, candidate, run, learning)
     decisions = decide(split.train, effective_task(charter), charter.preparation, never_inputs(charter))
-    found = develop(charter, learning, split, decisions, Aids(made=body))
+    found = develop(charter, learning, split, decisions, Aids(made=candidate.body))
     return bundle_of(project, found, split, run)[0], split
 
 

@@ -22,15 +22,7 @@ def trace(project: Project, prediction_id: str) -> dict[str, Any]:
     Raises:
         ProjectError: HS605, no prediction of this id is in the log.
     """
-    from homeostat.infra.predictions import find
-
-    record = find(project.predictions, prediction_id)
-    if record is None:
-        raise ProjectError(
-            "HS605",
-            f"got {prediction_id!r}; no prediction of this id is in the log",
-            next_step="ids come with each answer and start with 'pr-'; `homeostat show` takes the ids of other facts",
-        )
+    record = prediction(project, prediction_id)
     version = version_numbered(project, int(record["version"]))
     body = version.fact.body
     run = project.require(str(body["run"]))
@@ -70,6 +62,24 @@ def trace(project: Project, prediction_id: str) -> dict[str, Any]:
         "label": _label(project, record),
         "row": _raw_row(project, record),
     }
+
+
+def prediction(project: Project, prediction_id: str) -> dict[str, Any]:
+    """What the log holds of one prediction.
+
+    Raises:
+        ProjectError: HS605, no prediction of this id is in the log.
+    """
+    from homeostat.infra.predictions import find
+
+    record = find(project.predictions, prediction_id)
+    if record is None:
+        raise ProjectError(
+            "HS605",
+            f"got {prediction_id!r}; no prediction of this id is in the log",
+            next_step="ids come with each answer and start with 'pr-'; `homeostat show` takes the ids of other facts",
+        )
+    return record
 
 
 def _promotion(project: Project, version: Fact, at: str) -> Fact | None:

@@ -85,11 +85,20 @@ class _Blocks:
         return self.named[name]
 
 
+def blocks_of(plan: Plan, numbers: Floats, codes: Ints, terms: Floats = NO_TERMS) -> dict[str, Floats]:
+    """Every block of decoded rows by its name, those of the decoder included."""
+    return _blocks(plan.nodes, numbers, codes, terms).named
+
+
 def _walk(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) -> Floats:
+    return _blocks(nodes, numbers, codes, terms)[nodes[-1].out]
+
+
+def _blocks(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) -> _Blocks:
     blocks = _Blocks(numbers, codes, {"numbers": numbers, "terms": terms})
     for node in nodes:
         blocks.named[node.out] = _meaning(node, blocks)
-    return blocks[nodes[-1].out]
+    return blocks
 
 
 @singledispatch

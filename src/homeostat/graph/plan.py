@@ -44,6 +44,10 @@ class Decoded(NamedTuple):
     codes: Ints
     terms: Floats
 
+    def take(self, rows: Ints) -> Decoded:
+        """Some of the rows."""
+        return Decoded(self.numbers[rows], self.codes[rows], self.terms[rows])
+
 
 def number_inputs(inputs: Sequence[Input]) -> tuple[Input, ...]:
     """The inputs behind the columns of ``numbers``, in column order."""

@@ -224,7 +224,7 @@ class Bench:
 
     def fit(self, frame: pl.DataFrame, choice: Choice) -> Model:
         """Fit on the window of a frame, without judging: the same params on other rows."""
-        prepared = self._prepare(frame, choice)
+        prepared = self.prepare(frame, choice)
         return Model(prepared.preparation, self._fitted(choice, prepared))
 
     def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
@@ -242,12 +242,13 @@ class Bench:
         with self.lock:  # trials that run at once wait for what they share instead of preparing it twice
             if key not in self.kept:
                 train, judged = self.split.round(at)
-                prepared = self._prepare(train, choice)
+                prepared = self.prepare(train, choice)
                 y = encode_target(judged[self.target], self.goal.classes)
                 self.kept[key] = (prepared, Rows(features_of(prepared.preparation, judged), y))
             return self.kept[key]
 
-    def _prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
+    def prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
+        """The window of a frame behind the preparation that the choice asks for."""
         selected, weights = self.stages.select_window(frame, choice.window)
         preparation, features = self.stages.fit_preparation(selected, LEARNERS[choice.learner].flavour, choice.categories)
         y = encode_target(selected[self.target], self.goal.classes)

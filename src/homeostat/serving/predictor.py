@@ -74,6 +74,10 @@ class Predictor:
         """
         return self.decide_frame(frame)[0]
 
+    def score_decoded(self, rows: Decoded) -> Floats:
+        """Scores (n, k) of rows that are decoded already."""
+        return self._run(rows)[0]
+
     def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
         """Scores (n, k) and the graph's own decisions (n,) of a frame."""
         terms = widths(self._inputs)["terms"]

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.stats.intervals import draw
+from homeostat.stats.metrics import error_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeostat.stats.kernels import Floats
+    from homeostat.stats.metrics import Metric
+    from homeostat.stats.resample import Resampling
 
 RATES = np.geomspace(0.1, 2.0, 40)
 """Rates tried: below 0.1 a power law is a straight line to nowhere, above 2 a step."""
@@ -83,6 +88,13 @@ def fit_law(sizes: Floats, errors: Floats) -> tuple[Floats, Floats, Floats]:
     best = np.argmin((residual**2) @ weights, axis=1)
     rows = np.arange(len(errors))
     return floor[rows, best], scale[rows, best], RATES[best]
+
+
+def measured_errors(metric: Metric, y: Floats, scores: Sequence[Floats], how: Resampling) -> tuple[Floats, Floats]:
+    """The error of each model's scores, (k,), and on resampled judged rows, (b, k), all models on the same ones."""
+    errors = np.array([error_of(metric, metric.score(y, one)) for one in scores])
+    draws = draw([metric.prepare(y, one) for one in scores], len(y), how).T
+    return errors, 1 - draws if metric.greater_is_better else draws
 
 
 def learning_curve(
