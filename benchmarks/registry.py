@@ -295,9 +295,9 @@ Again: `.venv/bin/python -m benchmarks.registry --mlflow PYTHON`.
 
 {figures["count"]:,} versions with 50 metrics each. Ours were recorded by its own API ({filled["ours"]} s, {size["ours"]} MB);
 MLflow's tables (runs, metrics, latest_metrics, params, tags) were filled by bulk insert ({filled["mlflow_bulk"]} s, {size["mlflow"]} MB),
-because its API would take hours. Each search returns at most 50 versions with all their metrics; both sides found the same ones in the
-same order, where MLflow was not stopped after {PATIENCE_S} s. Asked for: under 50 ms. Medians of {REPEATS} (MLflow: {PEER_REPEATS}; 1, and 5 of ours, where it
-took more than {PATIENCE_MS / 1000:.0f} s), in turn.
+because its API would take hours. Each search returns at most 50 versions with all their metrics; both sides found the same ones in
+the same order, where MLflow was not stopped after {PATIENCE_S} s. Asked for: under 50 ms. Medians of {REPEATS} (MLflow:
+{PEER_REPEATS}; 1, and 5 of ours, where it took more than {PATIENCE_MS / 1000:.0f} s), in turn.
 
 | search | ours, ms | ours, ms of processor | MLflow, ms | MLflow / ours |
 |---|---|---|---|---|
