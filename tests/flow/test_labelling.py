@@ -160,7 +160,8 @@ def test_weak_labels_teach_with_their_weight_and_judge_nothing(spam: Path, monke
     linear = LEARNERS["linear"]
 
     class Spy:
-        flavour, defaults, space = linear.flavour, linear.defaults, staticmethod(linear.space)
+        flavour, defaults = linear.flavour, linear.defaults
+        space, portfolio = staticmethod(linear.space), staticmethod(linear.portfolio)
 
         @staticmethod
         def fit(rows: Any, *rest: Any) -> Any:

@@ -221,7 +221,8 @@ def test_batch_and_rows_give_the_same_numbers(project: Project, months: list[Mon
     assert done["rows"] == len(months[6].rows)
     scored = pl.read_parquet(target)
     one_by_one = [Predictor(serving(project).bundle).predict_one(row).prediction for row in months[6].requests()]
-    np.testing.assert_array_equal(scored["prediction"].to_numpy(), np.asarray(one_by_one))
+    # The exponential of a batch is vectorised, that of a last or single row is not: they differ in the last bit.
+    np.testing.assert_allclose(scored["prediction"].to_numpy(), np.asarray(one_by_one), rtol=1e-15)
     assert scored["model_version"].unique().to_list() == [1]
 
 

@@ -129,7 +129,7 @@ def test_what_cannot_be_done_is_refused_at_check(
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert code in line
     assert said in line
-    assert not (comments / ".homeostat").exists()
+    assert not (comments / ".homeostat" / "tables").exists()
 
 
 def test_check_measures_with_the_same_preparation(comments: Path) -> None:

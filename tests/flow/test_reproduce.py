@@ -22,6 +22,7 @@ from homeostat.flow.registry import load_bundle, version_numbered, versions
 from homeostat.flow.reproduce import reproduce
 from homeostat.flow.train import first_order, train
 from homeostat.flow.validate import validate
+from homeostat.learning.learner import unwatched
 from homeostat.learning.learners import LEARNERS
 from homeostat.testing.charters import revised
 
@@ -54,7 +55,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "a mean of several": {
         "task": DAYS,
         "success": {"metric": "mae"},
-        "learning": ALL | {"learners": ["linear", "extra_trees", "lightgbm"]},
+        "learning": ALL | {"learners": ["linear", "extra_trees", "lightgbm"], "budget": {"seconds": 60, "trials": 12}},
     },
     "two objectives": {
         "task": {"type": "regression", "target": "worth", "time": "t"},
@@ -139,11 +140,11 @@ def test_a_library_that_learns_otherwise_is_found_out(
         registered(project)
     linear = LEARNERS["linear"]
 
-    def otherwise(rows: Any, goal: Any, params: Any, seed: int, valid: Any = None) -> Fitted:
-        return linear.fit(rows, goal, {**params, "penalty": params["penalty"] * shift}, seed, valid)
+    def otherwise(rows: Any, goal: Any, params: Any, seed: int, valid: Any = None, watch: Any = unwatched) -> Fitted:
+        return linear.fit(rows, goal, {**params, "penalty": params["penalty"] * shift}, seed, valid, watch)
 
     shift = 1.0 + 1e-9
-    known = {name: getattr(linear, name) for name in ("flavour", "defaults", "space")}
+    known = {name: getattr(linear, name) for name in ("flavour", "defaults", "space", "portfolio")}
     monkeypatch.setitem(LEARNERS, "linear", SimpleNamespace(**known, fit=otherwise))
     command = ["reproduce", "1", "--project", str(folder)]
     assert main([*command, "--json"]) == 0

@@ -203,7 +203,8 @@ def test_a_test_that_cannot_be_used_says_so() -> None:
     assert right_test(metric("accuracy"), y, asked="mcnemar", margin=0.1) == Chosen("bootstrap", "McNemar's test carries no margin")
     assert right_test(metric("mae"), y, asked="delong") == Chosen("bootstrap", "DeLong's test does not compare by mae")
     assert right_test(metric("mae"), y, asked="bootstrap") == Chosen("bootstrap")
-    assert {name for name in METRICS if fits("diebold_mariano", METRICS[name])} == {"mae", "rmse", "brier", "log_loss", "accuracy"}
+    means = {"mae", "rmse", "mape", "smape", "brier", "log_loss", "accuracy", "top2_accuracy"}
+    assert {name for name in METRICS if fits("diebold_mariano", METRICS[name])} == means
 
 
 def test_the_bootstrap_is_the_bootstrap() -> None:

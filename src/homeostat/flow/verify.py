@@ -23,15 +23,16 @@ MOST = 1_000
 
 BLOBS: dict[str, tuple[str, ...]] = {
     "trial": ("scores",),
-    "candidate": ("bundle", "profile", "judged"),
-    "evaluation": ("arrays",),
+    "candidate": ("bundle", "profile", "judged", "out_of_fold.arrays"),
+    "evaluation": ("arrays", "examination"),
+    "explanation": ("arrays",),
     "version": ("bundle", "profile"),
     "promotion": ("bundle", "profile"),
     "rollback": ("bundle", "profile"),
     "window": ("profile",),
     "dataset_labels": ("refused_rows",),
 }
-"""Entries of a fact's body that name a blob, by the fact's kind."""
+"""Entries of a fact's body that name a blob, by the fact's kind; ``part.entry`` lies in a part of the body."""
 
 Check = Callable[["Project", bool], Iterator[Problem]]
 """Finds problems; the second argument says whether to read what is large too."""
@@ -91,7 +92,7 @@ def _blobs(project: Project, _deep: bool) -> Iterator[Problem]:
     """Every blob a fact names is there, and its content is what its name says. Each is read once."""
     sound: set[bytes] = set()
     for kind, fact, body in _bodies(project, *BLOBS):
-        for name in (body.get(entry) for entry in BLOBS[kind]):
+        for name in (_entry(body, entry) for entry in BLOBS[kind]):
             if not name or (isinstance(name, str) and _short(name) in sound):
                 continue
             try:
@@ -99,6 +100,13 @@ def _blobs(project: Project, _deep: bool) -> Iterator[Problem]:
                 sound.add(_short(str(name)))
             except BundleError as error:
                 yield Problem("blob", str(name), f"{error.message}; {fact} names it")
+
+
+def _entry(body: dict[str, Any], path: str) -> Any:
+    """The entry of a body, or of a part of it: ``part.entry``."""
+    part, _, inner = path.partition(".")
+    found = body.get(part)
+    return found.get(inner) if inner and isinstance(found, dict) else None if inner else found
 
 
 def _short(name: str) -> bytes:

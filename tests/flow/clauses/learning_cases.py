@@ -293,10 +293,10 @@ CASES = {
     "learning.budget.trials": both(searched, {}, {"learning.budget": {"seconds": None, "trials": 6}}),
     "learning.at_once": both(searched, *({"learning.budget.trials": 24, "learning.at_once": size} for size in (1, 4))),
     "learning.ensemble": both(
-        averaged, *({"learning.learners": ["linear", "extra_trees"], "learning.ensemble": may} for may in (True, False))
+        averaged, *({"learning.learners": ["linear", "random_forest"], "learning.ensemble": may} for may in (True, False))
     ),
     "learning.calibration": both(right, *({"learning.calibration": method} for method in ("none", "platt")), COMES),
-    "learning.seed": both(searched, {}, {"learning.seed": 1}),
+    "learning.seed": both(searched, *({"learning.budget.trials": 10, "learning.seed": seed} for seed in (0, 1))),
     "learning.windows[].kind": both(taken, *({"learning.windows": [{"kind": kind, "length": "30d"}]} for kind in ("recent", "decay"))),
     "learning.windows[].length": both(taken, *({"learning.windows": [{"kind": "recent", "length": span}]} for span in ("30d", "50d"))),
 }
