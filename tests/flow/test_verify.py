@@ -19,6 +19,7 @@ from homeostat.flow.project import Project, open_project
 from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, version_of
 from homeostat.flow.serving import serving
+from homeostat.flow.signing import signed
 from homeostat.flow.verify import BLOBS, verify
 from homeostat.infra.ledger import open_ledger
 
@@ -217,7 +218,8 @@ def test_a_tampered_bundle_is_refused_with_its_name_wherever_it_is_loaded(projec
 def second_version(project: Project) -> Fact:
     """Another version that passed, with an approval."""
     one = newest(project, "version")
-    two = project.record("version", "another", dict(one.body), causes=one.causes)
+    body = {name: value for name, value in one.body.items() if name != "signature"}
+    two = project.record("version", "another", signed(project, "version", "another", body, one.causes), causes=one.causes)
     project.record("approval", f"{two.id}:x", {"version": two.id, "approver": "x"}, subject=two.id, causes=(two.id,))
     return two
 
@@ -238,7 +240,7 @@ def test_a_rollback_and_the_server_refuse_what_was_tampered_with(project: Projec
     edit(project, "UPDATE facts SET body = replace(body, '\"learner\":', '\"teacher\":') WHERE id = ?", one.id)
     with pytest.raises(ProjectError, match=f"HS620.*{one.id}"):
         rollback(project)
-    with pytest.raises(Refusal, match=f"HS711.*{two.id}"):  # it was judged against what was altered since
+    with pytest.raises(Refusal, match=f"HS711.*{newest(project, 'promotion').id}"):  # it was signed together with what it replaced
         serving(project)
     edit(project, "UPDATE moves SET fact = ? WHERE number = 2", one.id)
     for ask in (lambda: serving(project), pointer_of(project)):
