@@ -110,7 +110,10 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         if not options.get(WRITES, False):
             connection.exec_driver_sql("BEGIN")
             return
-        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get(PASSING, False) else 'FULL'}")
+        waits = "NORMAL" if options.get(PASSING, False) else "FULL"
+        if connection.info.get("synchronous", "FULL") != waits:
+            connection.exec_driver_sql(f"PRAGMA synchronous={waits}")
+            connection.info["synchronous"] = waits
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

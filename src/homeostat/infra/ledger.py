@@ -61,6 +61,7 @@ class SqlLedger:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._writer = engine.execution_options(**{WRITES: True})
+        self._passing = engine.execution_options(**{WRITES: True, PASSING: True})
         self.index = ledger_index.SqlIndex(engine)
         self.audit = Audit(engine)
 
@@ -146,8 +147,7 @@ class SqlLedger:
 
     @contextmanager
     def _writing(self, *, lasting: bool = True) -> Iterator[sa.Connection]:
-        engine = self._writer if lasting else self._writer.execution_options(**{PASSING: True})
-        with translated(self._engine), engine.begin() as connection:
+        with translated(self._engine), (self._writer if lasting else self._passing).begin() as connection:
             if not lasting and connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
             yield connection
