@@ -45,7 +45,7 @@ REPEATS = 15
 PEER_REPEATS = 3
 PATIENCE_MS = 5_000
 """A search of MLflow that takes longer is not asked again."""
-TRIALS = 100
+TRIALS = 200
 AT_ONCE = 500
 WAYS = {
     "record": "ours: the fact in the ledger, linked and committed",

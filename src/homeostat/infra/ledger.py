@@ -170,8 +170,12 @@ def _add(connection: sa.Connection, facts: Sequence[Fact]) -> _Added:
             new[fact.id] = to_fact(row, causes_of(fact), seq), row["digest"]
     causes = [(fact.id, cause, i) for fact, _ in new.values() for i, cause in enumerate(fact.causes)]
     if causes:
-        _require(connection, [cause for _, cause, _ in causes if cause not in new])
-        connection.execute(_INSERT_CAUSES, [{"effect": effect, "cause": cause, "position": i} for effect, cause, i in causes])
+        try:
+            connection.execute(_INSERT_CAUSES, [{"effect": effect, "cause": cause, "position": i} for effect, cause, i in causes])
+        except sa.exc.IntegrityError:  # the database refuses a cause that is not there; which one, another connection tells
+            with connection.engine.execution_options(**{WRITES: False}).connect() as beside:
+                _require(beside, [cause for _, cause, _ in causes if cause not in new])
+            raise
     stored = {name: fact for name, (fact, _) in new.items()} | read_by_id(connection, [fact.id for fact in facts if fact.id not in new])
     return _Added([_same(stored[fact.id], fact) for fact in facts], list(new.values()))
 
