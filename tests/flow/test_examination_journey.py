@@ -17,6 +17,7 @@ from homeostat.app.report.card import NOT_RECORDED, PIPELINES
 from homeostat.app.report.evaluation_page import evaluation_page
 from homeostat.core.targets import encode_target
 from homeostat.flow.arrays import load_arrays
+from homeostat.flow.explain import explain_candidate
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import open_project
 from homeostat.flow.recorded import recorded
@@ -179,3 +180,15 @@ def test_an_evaluation_of_a_program_that_examined_nothing_still_has_a_page(shop:
 def test_a_version_that_is_not_there(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["card", "7", "--project", str(shop)]) == 2
     assert "HS605" in capsys.readouterr().err
+
+
+def test_what_the_model_leans_on_is_on_the_page_once_it_was_explained(shop: Path) -> None:
+    with open_project(shop) as project:
+        evaluation = project.ledger.find("evaluation")[0]
+        candidate = project.require(str(evaluation.body["candidate"]))
+        explained = explain_candidate(project, candidate)
+        known = recorded(project, evaluation)
+        page = evaluation_page(known)
+    assert known.importance == [(each["column"], each["mean_abs"]) for each in explained.body["columns"]]
+    assert known.importance[0][0] == "x"
+    assert 'id="importance"' in page

@@ -12,8 +12,8 @@ from homeostat.errors import Refusal
 from homeostat.flow.approvals import approve, refuse
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
-from homeostat.flow.promotion import advance, promote, rollback, stage, stage_history, stages
-from homeostat.flow.registry import champion
+from homeostat.flow.promotion import advance, promote, rollback, stage, stage_history, stage_of
+from homeostat.flow.registry import champion, versions
 from homeostat.flow.signing import signed
 from homeostat.testing.charters import revised
 
@@ -28,6 +28,10 @@ PEOPLE = [
 ]
 APPROVALS = [{"role": "risk", "checklist": ["segments read", "costs agreed"]}, {"role": "legal"}]
 TICKS = ("segments read", "costs agreed")
+
+
+def stages(project: Project) -> dict[str, str]:
+    return {each.fact.id: stage_of(project, each.fact) for each in versions(project)}
 
 
 def with_clauses(project: Project, **clauses: Any) -> Project:

@@ -39,7 +39,7 @@ def test_the_bias_is_the_mean_distance_of_normal_draws_around_each_bin() -> None
     rng = np.random.default_rng(1)
     p = rng.random(400)
     y = (rng.random(400) < p).astype(float)
-    found = reliability(y, told(p))
+    found = reliability(y == 1, p)
     spread = np.sqrt(found.came * (1 - found.came) / found.rows)
     distance = np.abs(found.said - found.came)
     drawn = np.abs(norm.rvs(distance, spread, size=(200_000, len(distance)), random_state=2)).mean(axis=0)
@@ -81,7 +81,7 @@ def test_two_classes_mirror_each_other(cls: int) -> None:
     rng = np.random.default_rng(5)
     p = rng.random(300)
     y = (rng.random(300) < 0.5).astype(float)
-    found = reliability(y, told(p), cls)
+    found = reliability(y == cls, told(p)[:, cls])
     assert found.rows.sum() == 300
     assert float(found.rows / 300 @ np.abs(found.said - found.came)) == pytest.approx(
         expected_calibration_error(y, told(p), debias=False), abs=0.02

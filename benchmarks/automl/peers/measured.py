@@ -39,12 +39,13 @@ def timed(answer: Callable[[Any], Any], test: Any) -> dict[str, float]:
     answer(many)
     one(rows[0])
     return {
-        "one_row_ms": _median([lambda row=row: one(row) for row in rows]),
-        "thousand_rows_ms": _median([lambda: answer(many)] * MANY_CALLS),
+        "one_row_ms": median_ms([lambda row=row: one(row) for row in rows]),
+        "thousand_rows_ms": median_ms([lambda: answer(many)] * MANY_CALLS),
     }
 
 
-def _median(calls: list[Callable[[], None]]) -> float:
+def median_ms(calls: list[Callable[[], Any]]) -> float:
+    """The median time of a call, in ms."""
     times = []
     for call in calls:
         started = time.perf_counter()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.stats.calibration import equal_mass_bins
+from homeostat.stats import calibration
 from homeostat.stats.intervals import wilson
 from homeostat.stats.kernels import share
 
@@ -117,11 +117,10 @@ def reliability(y: Floats, said: Floats, confidence: float = 0.95, bins: int = 1
     >>> reliability(np.array([0.0, 1.0]), np.array([0.2, 0.7]), bins=1)[0].came
     0.5
     """
-    place = equal_mass_bins(said, bins)
-    rows, hits, sums = (np.bincount(place, weights) for weights in (None, (y == 1).astype(np.float64), said))
+    found = calibration.reliability(y == 1, said, bins)
     return tuple(
-        ReliabilityBin(int(n), float(total / n), float(k / n), *wilson(float(k), float(n), confidence))
-        for n, k, total in zip(rows, hits, sums, strict=True)
+        ReliabilityBin(int(n), float(mean), float(share), *wilson(float(share * n), float(n), confidence))
+        for n, mean, share in zip(found.rows, found.said, found.came, strict=True)
     )
 
 
@@ -130,12 +129,10 @@ def brier_parts(y: Floats, said: Floats, bins: int = 15) -> BrierParts:
 
     Source: Murphy 1973; the part within bins: Stephenson, Coelho & Jolliffe 2008, equation 8.
     """
-    came, place = (y == 1).astype(np.float64), equal_mass_bins(said, bins)
-    rows = np.bincount(place)
-    bin_said, bin_came = (np.bincount(place, each) / rows for each in (said, came))
-    base, mass = came.mean(), rows / len(y)
+    came, found = (y == 1).astype(np.float64), calibration.reliability(y == 1, said, bins)
+    base, mass = came.mean(), found.rows / len(y)
     brier = float(np.mean((said - came) ** 2))
-    apart, resolved, uncertain = mass @ (bin_said - bin_came) ** 2, mass @ (bin_came - base) ** 2, base * (1 - base)
+    apart, resolved, uncertain = mass @ (found.said - found.came) ** 2, mass @ (found.came - base) ** 2, base * (1 - base)
     return BrierParts(brier, float(apart), float(resolved), float(uncertain), float(brier - apart + resolved - uncertain))
 
 
@@ -215,7 +212,7 @@ def shift_curve(y: Floats, prediction: Floats, over: float, under: float, points
 
 def residual_bins(y: Floats, prediction: Floats, bins: int = 10) -> tuple[ResidualBin, ...]:
     """Truth less prediction by tenths of the prediction; the interval of a mean is by its standard error (95 %)."""
-    left, place = y - prediction, equal_mass_bins(prediction, bins)
+    left, place = y - prediction, calibration.equal_mass_bins(prediction, bins)
     found = []
     for at in range(int(place.max()) + 1 if len(place) else 0):
         mine = left[place == at]

@@ -5,12 +5,12 @@ Two pointers move, ``staging`` and ``champion``; that a version is a candidate o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from homeostat.core.ids import fact_id
 from homeostat.errors import Refusal
 from homeostat.flow.approvals import required_approvals
-from homeostat.flow.registry import CHAMPION, champion, require_unaltered, version_of, versions
+from homeostat.flow.registry import CHAMPION, champion, require_unaltered, version_of
 from homeostat.flow.signing import check, signed, trusted_bundle
 from homeostat.flow.validate import require_gates
 
@@ -24,21 +24,17 @@ STAGING = "staging"
 Stage = Literal["candidate", "staging", "champion", "archived"]
 
 
-def stages(project: Project) -> dict[str, Stage]:
-    """The stage of each version, by its id: what the pointers say, and what the history of their moves says of the others.
+def stage_of(project: Project, version: Fact) -> Stage:
+    """The stage of a version: what the pointers say, and what the history of their moves says where none stands at it.
 
     A version that served or was staged and does neither now, or that failed a gate, is archived.
     """
-    standing = {name: project.ledger.pointer(name) for name in (STAGING, CHAMPION)}
-    now: dict[str, Stage] = {}
-    for each in versions(project):
-        now[each.fact.id] = "candidate" if each.fact.body["passed"] else "archived"
-    for kind in ("staging", "promotion", "rollback"):
-        now |= {str(fact.body["version"]): "archived" for fact in project.ledger.find(kind)}
-    for name, pointer in standing.items():
-        if pointer is not None:
-            now[pointer.fact] = "champion" if name == CHAMPION else "staging"
-    return now
+    for name, standing in ((CHAMPION, "champion"), (STAGING, "staging")):
+        pointer = project.ledger.pointer(name)
+        if pointer is not None and pointer.fact == version.id:
+            return cast("Stage", standing)
+    moved = any(project.ledger.find(kind, subject=version.id, limit=1) for kind in ("staging", "promotion", "rollback"))
+    return "archived" if moved or not version.body["passed"] else "candidate"
 
 
 def stage_history(project: Project, version: Fact) -> list[Fact]:

@@ -51,7 +51,7 @@ def recorded(project: Project, evaluation: Fact) -> Recorded:
     run = project.require(str(candidate.body["run"]))
     version = next((each for each in versions(project) if each.fact.body["evaluation"] == evaluation.id), None)
     apart = project.ledger.find("bias_variance", subject=candidate.id, limit=1)
-    importance = evaluation.body.get("importance")
+    explained = project.ledger.find("explanation", subject=candidate.id, limit=1)
     return Recorded(
         charter=_charter(project, evaluation),
         dataset=project.require(str(candidate.body["dataset"])),
@@ -60,7 +60,7 @@ def recorded(project: Project, evaluation: Fact) -> Recorded:
         evaluation=evaluation,
         examination=examination(project, evaluation),
         decomposition=apart[0] if apart else None,
-        importance=None if importance is None else [(str(name), float(value)) for name, value in importance],
+        importance=[(str(each["column"]), float(each["mean_abs"])) for each in explained[0].body["columns"]] if explained else None,
         verdict=project.require(str(version.fact.body["verdict"])) if version else None,
         version=version,
     )

@@ -8,12 +8,13 @@ the git identity, and the public key lies in the same ledger.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from homeostat.core.ids import canonical, digest
-from homeostat.errors import HomeostatError, Refusal
+from homeostat.core.ids import canonical
+from homeostat.errors import Refusal
+from homeostat.infra.ledger_rows import fact_digest
 from homeostat.infra.signing import ALGORITHM, VARIABLE, PublicKey, discard_pair, make_pair, private_path, sign
 
 if TYPE_CHECKING:
@@ -147,21 +148,15 @@ def _statement(project: Project, kind: str, key: str, body: Mapping[str, Any], s
     return canonical({"kind": kind, "key": key, "body": own, "covers": covered, "signed": about})
 
 
-def fact_digest(fact: Fact) -> str:
-    """SHA-256 of everything a fact says and follows from, without its place in the ledger."""
-    at = fact.at.astimezone(UTC).isoformat(timespec="microseconds")
-    return digest([fact.kind, fact.key, fact.subject, at, fact.actor, dict(fact.body), list(fact.causes)])
-
-
-def check(project: Project, fact: Fact) -> None:
+def check(project: Project, fact: Fact, known: Sequence[Key] | None = None) -> None:
     """Make sure that a fact of ``SIGNED_KINDS`` is as the holder of a valid key of the project signed it.
 
-    Facts recorded before the project had a key need no signature.
+    Facts recorded before the project had a key need no signature. ``known`` are the project's keys, for those who ask of many facts.
 
     Raises:
         Refusal: HS711, the signature is missing or does not fit; HS712, its key is not known or was not valid.
     """
-    known, signature = keys(project), fact.body.get("signature")
+    known, signature = keys(project) if known is None else known, fact.body.get("signature")
     if signature is None:
         if known and known[0].fact.seq < fact.seq:
             raise _refused(fact, "HS711", "it has no signature, and the project had a key when it was recorded")
@@ -182,7 +177,7 @@ def _refused(fact: Fact, code: str, message: str) -> Refusal:
 
 
 def trusted_bundle(project: Project, version: Version) -> Bundle:
-    """The bundle of a version, with the version's signature, the bundle's digest and its manifest's checked.
+    """The bundle of a version whose signature holds: what is signed names the bundle by its content.
 
     Raises:
         Refusal: HS711 or HS712, see ``check``.
@@ -191,11 +186,7 @@ def trusted_bundle(project: Project, version: Version) -> Bundle:
     from homeostat.flow.registry import load_bundle
 
     check(project, version.fact)
-    bundle = load_bundle(project, version.bundle)
-    said = version.fact.body.get("manifest")
-    if said is not None and said != digest(bundle.manifest.to_json()):
-        raise _refused(version.fact, "HS711", "the bundle's manifest is not the one that was registered")
-    return bundle
+    return load_bundle(project, version.bundle)
 
 
 def check_pointer(project: Project, pointer: Pointer) -> None:
@@ -204,34 +195,34 @@ def check_pointer(project: Project, pointer: Pointer) -> None:
     Raises:
         Refusal: HS711 or HS712.
     """
-    check(project, project.require(pointer.fact))
     because = project.require(pointer.moved_by)
+    check(project, project.require(pointer.fact))
     check(project, because)
-    if because.body["version"] != pointer.fact:
-        raise _refused(
-            because, "HS711", f"the pointer {pointer.name!r} stands at {pointer.fact}, and this moved it to {because.body['version']}"
-        )
+    _check_move(because, pointer)
 
 
-def check_signatures(project: Project) -> Iterator[HomeostatError]:
-    """Every signature of the project that does not hold, and every bundle of a version that is not what was registered; none is good."""
-    from homeostat.flow.registry import versions
+def _check_move(because: Fact, pointer: Pointer) -> None:
+    moved_to = because.body.get("version", "nothing")
+    if moved_to != pointer.fact:
+        raise _refused(because, "HS711", f"the pointer {pointer.name!r} stands at {pointer.fact}, and this moved it to {moved_to}")
 
-    for version in versions(project):
-        try:
-            trusted_bundle(project, version)
-        except HomeostatError as error:
-            yield error
+
+def check_signatures(project: Project) -> Iterator[Refusal]:
+    """Every signature of the project that does not hold, and every pointer that stands where no signed move put it; none is good.
+
+    A bundle is covered by its version, which names it by its content.
+    """
+    known = keys(project)
     for kind in SIGNED_KINDS:
-        for fact in project.ledger.find(kind) if kind != "version" else ():
+        for fact in project.ledger.find(kind):
             try:
-                check(project, fact)
-            except HomeostatError as error:
+                check(project, fact, known)
+            except Refusal as error:
                 yield error
     for name in ("staging", "champion"):
         pointer = project.ledger.pointer(name)
         try:
             if pointer is not None:
-                check_pointer(project, pointer)
-        except HomeostatError as error:
+                _check_move(project.require(pointer.moved_by), pointer)
+        except Refusal as error:
             yield error

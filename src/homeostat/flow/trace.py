@@ -146,12 +146,12 @@ def connected(project: Project, fact: Fact) -> dict[str, Any]:
     """A fact with what it follows from and what follows from it; a charter with what it changed, a version with its stage and moves."""
     from dataclasses import asdict
 
-    from homeostat.flow.promotion import stage_history, stages
+    from homeostat.flow.promotion import stage_history, stage_of
     from homeostat.flow.revisions import revision
 
     changed: dict[str, Any] = {"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {}
     if fact.kind == "version":
-        changed = {"stage": stages(project)[fact.id], "moves": [one.id for one in stage_history(project, fact)]}
+        changed = {"stage": stage_of(project, fact), "moves": [one.id for one in stage_history(project, fact)]}
     return {
         "id": fact.id,
         "kind": fact.kind,

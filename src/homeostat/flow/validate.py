@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from homeostat.charter.effective import purpose
-from homeostat.core.ids import digest, fact_id
+from homeostat.core.ids import fact_id
 from homeostat.errors import ProjectError, Refusal
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.evaluate import judging_digest
@@ -53,7 +53,6 @@ def validate(project: Project, evaluation: Fact) -> Fact:
         "problem": purpose(project.charter),
         "charter": charter.id,
         "bundle": candidate.body["bundle"],
-        "manifest": digest(load_bundle(project, str(candidate.body["bundle"])).manifest.to_json()),
         "profile": candidate.body["profile"],
         "candidate": candidate.id,
         "evaluation": evaluation.id,

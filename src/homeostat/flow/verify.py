@@ -184,12 +184,11 @@ def _bodies(project: Project, *kinds: str) -> Iterator[tuple[str, str, dict[str,
 
 
 def _signatures(project: Project, _deep: bool) -> Iterator[Problem]:
-    """What was signed and is no longer what the holder of a valid key signed; a bundle that is missing is told as a file."""
+    """What was signed and is no longer what the holder of a valid key signed."""
     from homeostat.flow.signing import check_signatures
 
     for error in check_signatures(project):
-        if not isinstance(error, BundleError):
-            yield Problem("signature", error.place, error.message)
+        yield Problem("signature", error.place, error.message)
 
 
 CHECKS: tuple[Check, ...] = (_chain, _index, _blobs, _raw, _datasets, _signatures)

@@ -43,6 +43,11 @@ def to_row(fact: Fact) -> dict[str, Any]:
     return row | {"digest": row_digest(row, causes_of(fact))}
 
 
+def fact_digest(fact: Fact) -> str:
+    """SHA-256 of everything a fact says and follows from, without its place in the ledger: what its row is known by."""
+    return str(to_row(fact)["digest"])
+
+
 def to_fact(row: Mapping[str, Any], causes: Sequence[str], seq: int) -> Fact:
     """The fact that a row is."""
     return Fact(

@@ -47,22 +47,20 @@ def calibration_error(y: Floats, scores: Floats, bins: int = BINS) -> Weighted:
     return Sums(cells, lambda sums: share(np.abs(sums[:, :-1]).sum(axis=1), sums[:, -1]))
 
 
-def reliability(y: Floats, scores: Floats, cls: int = 1, bins: int = BINS) -> Reliability:
-    """Rows in bins of equally many by the probability of class ``cls``; rows of equal probability are never in two bins.
+def reliability(came: NDArray[np.bool_], said: Floats, bins: int = BINS) -> Reliability:
+    """Rows in bins of equally many by their probability; rows of equal probability are never in two bins.
 
     Args:
-        y: class indices ``(n,)``; -1 is a class the model doesn't know.
-        scores: probabilities ``(n, k)``.
-        cls: the class.
+        came: whether each row was of the class, ``(n,)``.
+        said: the probability that it is, ``(n,)``.
         bins: how many at most.
 
-    >>> reliability(np.array([0.0, 1.0]), np.array([[0.8, 0.2], [0.4, 0.6]]), bins=2).said.tolist()
+    >>> reliability(np.array([False, True]), np.array([0.2, 0.6]), bins=2).said.tolist()
     [0.2, 0.6]
     """
-    given = scores[:, cls]
-    place = equal_mass_bins(given, bins)
+    place = equal_mass_bins(said, bins)
     rows = np.bincount(place).astype(np.float64)
-    return Reliability(np.bincount(place, given) / rows, np.bincount(place, y == cls) / rows, rows)
+    return Reliability(np.bincount(place, said) / rows, np.bincount(place, came) / rows, rows)
 
 
 def expected_calibration_error(y: Floats, scores: Floats, bins: int = BINS, *, debias: bool = True) -> float:
@@ -81,7 +79,7 @@ def expected_calibration_error(y: Floats, scores: Floats, bins: int = BINS, *, d
     if not len(y) or scores.shape[1] < 2 or not (np.isfinite(y).all() and np.isfinite(scores).all()):
         return float("nan")
     classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
-    return float(np.mean([_error(reliability(y, scores, cls, bins), debias=debias) for cls in classes]))
+    return float(np.mean([_error(reliability(y == cls, scores[:, cls], bins), debias=debias) for cls in classes]))
 
 
 def _error(found: Reliability, *, debias: bool) -> float:

@@ -12,25 +12,13 @@ import numpy as np
 
 from homeostat.graph.plan import Trees
 from homeostat.learning.learner import Fitted, unwatched
-from homeostat.learning.learners.boosting import (
-    MOST_ROUNDS,
-    UNTOLD_ROUNDS,
-    answered,
-    ask_loss,
-    behind,
-    learned,
-    loss_of,
-    patience,
-    settings_of,
-    with_losses,
-)
+from homeostat.learning.learners import boosting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from homeostat.graph.plan import Floats, Node
     from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest, Watch
-    from homeostat.learning.learners.boosting import Loss
 
 flavour: Flavour = "tree"
 defaults: Params = MappingProxyType(
@@ -65,12 +53,12 @@ _FIXED: Mapping[str, Any] = MappingProxyType(
 
 def portfolio(goal: Goal) -> tuple[Params, ...]:
     """For much signal, for variety, and for noise; of amounts each also as counts that are multiplied and not added."""
-    return with_losses(defaults, _OTHERS, goal)
+    return boosting.with_losses(defaults, _OTHERS, goal)
 
 
 def space(trial: Suggest, goal: Goal) -> Params:
     """The size of trees, the speed of learning, three brakes, how thresholds are found; of amounts the loss."""
-    return ask_loss(trial, goal) | {
+    return boosting.ask_loss(trial, goal) | {
         "num_leaves": trial.suggest_int("num_leaves", 6, 512, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
         "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 120, log=True),
@@ -90,26 +78,26 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
     """Boost. With ``valid`` until its error stops falling, at most ``MOST_ROUNDS``; without, for ``params["rounds"]``."""
     import lightgbm
 
-    loss, threads = loss_of(params), _threads(rows, alone=valid is None)
-    searched = settings_of(params) | {"extra_trees": bool(params.get("extra_trees"))}
+    loss, threads = boosting.loss_of(params), _threads(rows, alone=valid is None)
+    searched = boosting.settings_of(params) | {"extra_trees": bool(params.get("extra_trees"))}
     settings = {**_FIXED, **_objective(goal, loss), **searched, "num_threads": threads, "seed": seed}
     train = _dataset(rows, goal, loss)
     if valid is None:
-        booster = lightgbm.train(settings, train, num_boost_round=int(params.get("rounds", UNTOLD_ROUNDS)))
+        booster = lightgbm.train(settings, train, num_boost_round=int(params.get("rounds", boosting.UNTOLD_ROUNDS)))
         rounds = booster.current_iteration()
     else:
         rate = float(params.get("learning_rate", 0.1))
-        stop = lightgbm.early_stopping(patience(rate), verbose=False)
+        stop = lightgbm.early_stopping(boosting.patience(rate), verbose=False)
         judged = _dataset(valid, goal, loss, train)
         watched = _Watched(watch, rate)
-        booster = lightgbm.train(settings, train, num_boost_round=MOST_ROUNDS, valid_sets=[judged], callbacks=[watched, stop])
+        booster = lightgbm.train(settings, train, num_boost_round=boosting.MOST_ROUNDS, valid_sets=[judged], callbacks=[watched, stop])
         rounds = booster.best_iteration or booster.current_iteration()
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(features, num_iteration=rounds, num_threads=threads), dtype=np.float64)
         if goal.task == "binary":
             return np.column_stack([1.0 - scores, scores])
-        return answered(scores, loss).reshape(len(features), -1)
+        return boosting.answered(scores, loss).reshape(len(features), -1)
 
     return Fitted(_nodes(booster.dump_model(num_iteration=rounds), goal, loss), predict, {**params, "rounds": int(rounds)})
 
@@ -134,7 +122,7 @@ class _Watched:
             raise EarlyStopException(self._best[1], self._best[2])
 
 
-def _objective(goal: Goal, loss: Loss) -> dict[str, Any]:
+def _objective(goal: Goal, loss: boosting.Loss) -> dict[str, Any]:
     if goal.task == "regression":
         by_metric = "regression_l1" if goal.metric.name == "mae" else "regression"
         return {"objective": _OBJECTIVES.get(loss, by_metric), "metric": goal.metric.name if goal.metric.name == "mae" else "rmse"}
@@ -146,18 +134,18 @@ def _objective(goal: Goal, loss: Loss) -> dict[str, Any]:
     return {"objective": "multiclass", "num_class": len(goal.classes)}
 
 
-def _dataset(rows: Rows, goal: Goal, loss: Loss, reference: Any = None) -> Any:
+def _dataset(rows: Rows, goal: Goal, loss: boosting.Loss, reference: Any = None) -> Any:
     import lightgbm
 
     if goal.classes:
         rows = rows.known()
-    target = learned(rows.target, loss)
+    target = boosting.learned(rows.target, loss)
     return lightgbm.Dataset(rows.features, target, reference=reference, weight=rows.weights, free_raw_data=False)
 
 
-def _nodes(model: Mapping[str, Any], goal: Goal, loss: Loss) -> tuple[Node, ...]:
+def _nodes(model: Mapping[str, Any], goal: Goal, loss: boosting.Loss) -> tuple[Node, ...]:
     trees = trees_of(model, goal.source)
-    return trees, *behind(trees.out, goal, loss)
+    return trees, *boosting.behind(trees.out, goal, loss)
 
 
 def trees_of(model: Mapping[str, Any], source: str) -> Trees:

@@ -17,18 +17,7 @@ import numpy as np
 from homeostat.errors import LearningError
 from homeostat.graph.plan import Single
 from homeostat.learning.learner import Fitted, unwatched
-from homeostat.learning.learners.boosting import (
-    MOST_ROUNDS,
-    UNTOLD_ROUNDS,
-    answered,
-    ask_loss,
-    behind,
-    learned,
-    loss_of,
-    patience,
-    settings_of,
-    with_losses,
-)
+from homeostat.learning.learners import boosting
 from homeostat.learning.learners.trees import forest_of, tree_of
 
 if TYPE_CHECKING:
@@ -36,7 +25,6 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Floats, Node
     from homeostat.learning.learner import Flavour, Goal, Params, Rows, Suggest, Watch
-    from homeostat.learning.learners.boosting import Loss
     from homeostat.learning.learners.trees import Tree
 
 flavour: Flavour = "tree"
@@ -57,12 +45,12 @@ _RISING = ("auc", "aucpr")
 
 def portfolio(goal: Goal) -> tuple[Params, ...]:
     """For much signal and for noise; of amounts each also as counts that are multiplied and not added."""
-    return with_losses(defaults, _OTHERS, goal)
+    return boosting.with_losses(defaults, _OTHERS, goal)
 
 
 def space(trial: Suggest, goal: Goal) -> Params:
     """The size of trees, the speed of learning, and three brakes; of amounts the loss."""
-    return ask_loss(trial, goal) | {
+    return boosting.ask_loss(trial, goal) | {
         "max_leaves": trial.suggest_int("max_leaves", 6, 512, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 50.0, log=True),
@@ -79,7 +67,7 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
         LearningError: HS310, XGBoost is not installed.
     """
     xgboost = _library()
-    loss = loss_of(params)
+    loss = boosting.loss_of(params)
     settings = {
         "tree_method": "hist",
         "grow_policy": "lossguide",
@@ -87,26 +75,24 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
         "nthread": 1,
         "seed": seed,
         **_objective(goal, loss),
-        **settings_of(params),
+        **boosting.settings_of(params),
     }
     train = _matrix(xgboost, rows, goal, loss)
     if valid is None:
-        rounds = int(params.get("rounds", UNTOLD_ROUNDS))
+        rounds = int(params.get("rounds", boosting.UNTOLD_ROUNDS))
         booster = xgboost.train(settings, train, num_boost_round=rounds)
     else:
         judged = [(_matrix(xgboost, valid, goal, loss), "valid")]
         rate = float(params.get("learning_rate", 0.3))
-        told = _watched(xgboost, watch, rate)
-        booster = xgboost.train(
-            settings, train, MOST_ROUNDS, evals=judged, early_stopping_rounds=patience(rate), verbose_eval=False, callbacks=[told]
-        )
+        how = {"early_stopping_rounds": boosting.patience(rate), "callbacks": [_watched(xgboost, watch, rate)]}
+        booster = xgboost.train(settings, train, boosting.MOST_ROUNDS, evals=judged, verbose_eval=False, **how)
         rounds = booster.best_iteration + 1
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(xgboost.DMatrix(features), iteration_range=(0, rounds)), dtype=np.float64)
         if goal.task == "binary":
             return np.column_stack([1.0 - scores, scores])
-        return answered(scores, loss).reshape(len(features), -1)
+        return boosting.answered(scores, loss).reshape(len(features), -1)
 
     return Fitted(_nodes(booster[:rounds], goal, loss), predict, {**params, "rounds": int(rounds)}, single=True)
 
@@ -137,7 +123,7 @@ def _watched(xgboost: Any, watch: Watch, rate: float) -> Any:
     return Watched()
 
 
-def _objective(goal: Goal, loss: Loss) -> dict[str, Any]:
+def _objective(goal: Goal, loss: boosting.Loss) -> dict[str, Any]:
     if goal.task == "regression":
         by_metric = "reg:absoluteerror" if goal.metric.name == "mae" else "reg:squarederror"
         return {"objective": _OBJECTIVES.get(loss, by_metric), "eval_metric": _METRICS.get(goal.metric.name, "rmse")}
@@ -146,13 +132,13 @@ def _objective(goal: Goal, loss: Loss) -> dict[str, Any]:
     return {"objective": "multi:softprob", "num_class": len(goal.classes), "eval_metric": "mlogloss"}
 
 
-def _matrix(xgboost: Any, rows: Rows, goal: Goal, loss: Loss) -> Any:
+def _matrix(xgboost: Any, rows: Rows, goal: Goal, loss: boosting.Loss) -> Any:
     rows = rows.known() if goal.classes else rows
-    return xgboost.DMatrix(rows.features, label=learned(rows.target, loss), weight=rows.weights)
+    return xgboost.DMatrix(rows.features, label=boosting.learned(rows.target, loss), weight=rows.weights)
 
 
-def _nodes(booster: Any, goal: Goal, loss: Loss) -> tuple[Node, ...]:
-    """The model file's trees behind features of float32, and the link.
+def _nodes(booster: Any, goal: Goal, loss: boosting.Loss) -> tuple[Node, ...]:
+    """The model file's trees boosting.behind features of float32, and the link.
 
     A row goes left where its float32 value is less than the split's: at most the float32 number before that.
     """
@@ -161,7 +147,7 @@ def _nodes(booster: Any, goal: Goal, loss: Loss) -> tuple[Node, ...]:
     narrow = Single("features of float32", goal.source)
     model = learner["gradient_booster"]["model"]
     trees = [_tree(tree, output) for tree, output in zip(model["trees"], model["tree_info"], strict=True)]
-    links = behind("raw score", goal, loss)
+    links = boosting.behind("raw score", goal, loss)
     base = _base(learner["learner_model_param"]["base_score"], "exp" if loss == "poisson" else goal.task, width)
     return narrow, forest_of(trees, "raw score", narrow.out, base), *links
 
