@@ -30,7 +30,9 @@ else
   uv=.uv/bin/uv
 fi
 started=$(date +%s)
-"$uv" sync --quiet --locked --compile-bytecode --python "$python" >&2
+groups=--no-dev # who tries it out does without what only tests need
+if [ "${1:-help}" = test ]; then groups=""; fi
+"$uv" sync --quiet --locked --inexact $groups --compile-bytecode --python "$python" >&2
 ended=$(date +%s)
 echo "installed from the lock in $((ended - started)) s" >&2
 unset PYTHONDONTWRITEBYTECODE
