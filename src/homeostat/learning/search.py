@@ -30,6 +30,8 @@ MEMBERS = 12
 """Trials an ensemble chooses from: the best of each learner, then the best of all."""
 FITTED_LAST = 3
 """So many of the best trials say how long the last fit may take."""
+AFTERWARDS = 0.05
+"""Share of a budget of seconds that is left for what follows the last fit: the graph and its proofs."""
 LEAST_SHARE = 0.1
 """Share of a budget of seconds that a trial has in any case."""
 
@@ -172,9 +174,9 @@ class _Board:
         return lambda: self.seconds >= end
 
     def _last_fit(self, seconds: float) -> float:
-        """How long the last fit may take: about as long as the best trials took together, at most a third of the budget."""
+        """What is kept for the last fit, about as long as the best trials took together and at most a third, and for what follows."""
         best = [self.kept[number].seconds for number in self._ranked()[:FITTED_LAST]]
-        return min(sum(best), seconds / 3)
+        return min(sum(best), seconds / 3) + AFTERWARDS * seconds
 
     @property
     def seconds(self) -> float:
