@@ -174,13 +174,17 @@ class _Board:
         """Asked by the trials of a batch that starts now: whether time is over; each has a while of its own, however late it is."""
         if self.budget.seconds is None:
             return lambda: False
-        end = max(self.budget.seconds - self._last_fit(self.budget.seconds), self.seconds + LEAST_SHARE * self.budget.seconds)
+        now, budget = self.seconds, self.budget.seconds
+        fitted_twice = now + max(0.0, (1.0 - AFTERWARDS) * budget - now) / (
+            1.0 + MORE_ROWS / self.rounds
+        )  # what cannot be fitted again cannot win
+        end = max(min(budget - self._last_fit(budget), fitted_twice), now + LEAST_SHARE * budget)
         return lambda: self.seconds >= end
 
     def _last_fit(self, seconds: float) -> float:
-        """What is kept for the last fit, about as long as the best trials would take again and at most a third, and for what follows."""
+        """What is kept for the last fit, about as long as the best trials would take again and at most half, and for what follows."""
         again = [self.kept[number].seconds * MORE_ROWS / self.rounds for number in self._ranked()[:FITTED_LAST]]
-        return min(max(sum(again) / self.at_once, *again, 0.0), seconds / 3) + AFTERWARDS * seconds
+        return min(max(sum(again) / self.at_once, *again, 0.0), seconds / 2) + AFTERWARDS * seconds
 
     @property
     def seconds(self) -> float:
