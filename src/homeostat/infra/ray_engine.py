@@ -7,6 +7,7 @@ nothing in it is memory of the store. What a job raises is raised here; only the
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import signal
@@ -111,7 +112,10 @@ class RayJobs:
         return self._shared[work]
 
     def _open(self) -> Any:
-        ray = _library()
+        _installed()
+        if self._address is not None:
+            _probe(self._address)
+        ray = importlib.import_module("ray")
         with ExitStack() as opened:
             if not ray.is_initialized():  # who calls this program may have joined a cluster
                 opened.enter_context(redirect_stdout(sys.stderr))  # Ray prints where a worker died; on stdout are answers
@@ -184,7 +188,7 @@ def _begun(ray: Any, shared: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[_
 
 def _run(shared: Sequence[Any], job: tuple[Any, ...]) -> bytes:
     """In a worker: the work on one job. The reference comes in a list, so that Ray does not unpack it for each."""
-    ray = _library()
+    ray = importlib.import_module("ray")
     name = shared[0].hex()
     if name not in _kept:
         _kept.clear()
@@ -192,12 +196,26 @@ def _run(shared: Sequence[Any], job: tuple[Any, ...]) -> bytes:
     return bytes(ray.cloudpickle.dumps(_kept[name](*job)))
 
 
-def _library() -> Any:
-    try:
-        return importlib.import_module("ray")
-    except ImportError as missing:
+def _installed() -> None:
+    if importlib.util.find_spec("ray") is None:
         next_step = "pip install 'homeostat[ray]', or use engine: local"
-        raise LearningError("HS365", "Ray is not installed", place=_PLACE, next_step=next_step) from missing
+        raise LearningError("HS365", "Ray is not installed", place=_PLACE, next_step=next_step)
+
+
+def _probe(address: str) -> None:
+    """Look whether anything takes connections there: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), ANSWERS_WITHIN_S).close()
+    except OSError as error:
+        raise _silent(address, error) from error
+
+
+def _silent(address: str, error: Exception) -> Unreachable:
+    next_step = "see `ray status` there, and that this machine is part of it (ray start --address=...); or use engine: local"
+    return Unreachable("HS801", f"the Ray cluster {address} does not answer: {_first_line(error)}", place=_ADDRESS, next_step=next_step)
 
 
 @contextmanager
@@ -229,16 +247,11 @@ def _joined(ray: Any, address: str) -> Iterator[None]:
     Raises:
         Unreachable: HS801, it does not answer, or not to this version of Ray.
     """
-    host, _, port = address.rpartition(":")
     try:
-        if host and port.isdigit():
-            socket.create_connection((host, int(port)), ANSWERS_WITHIN_S).close()
         _init(ray, address=address)
     except Exception as error:  # whatever it is, it is told
         ray.shutdown()
-        next_step = "see `ray status` there, and that this machine is part of it (ray start --address=...); or use engine: local"
-        message = f"the Ray cluster {address} does not answer: {_first_line(error)}"
-        raise Unreachable("HS801", message, place=_ADDRESS, next_step=next_step) from error
+        raise _silent(address, error) from error
     try:
         yield
     finally:
