@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,9 @@ from homeostat.flow.reproduce import _made
 from homeostat.flow.train import first_order, train
 from homeostat.flow.trials import LedgerMemo
 from homeostat.infra.engine import engine_of
-from homeostat.learning.trials import Choice, Outcome, Stages
+
+if TYPE_CHECKING:
+    from homeostat.learning.trials import Choice, Outcome, Stages
 
 pytestmark = pytest.mark.slow
 CHARTER = """
@@ -44,7 +46,7 @@ Ended = tuple[str, list[tuple[Any, ...]]]
 @pytest.fixture(scope="module")
 def cluster(quick_ray: dict[str, str]) -> Iterator[Any]:
     """Two nodes with one CPU each, in a folder of their own."""
-    folder = tempfile.mkdtemp(prefix="hs-test-", dir="/tmp")  # noqa: S108 - the sockets of Ray need a short path
+    folder = tempfile.mkdtemp(prefix="hs-test-", dir="/tmp")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in quick_ray.items():
             patch.setenv(name, value)
@@ -101,7 +103,7 @@ def killing(marker: Path, stages_of: Callable[..., Stages]) -> Callable[..., Sta
 
         def fit(frame: pl.DataFrame, flavour: Any, categories: str) -> Any:
             if flavour == "tree" and frame.height < split_rows and os.getpid() != here and not os.path.exists(own):  # noqa: PTH110
-                open(own, "x").close()  # noqa: PTH123, SIM115
+                open(own, "x").close()  # noqa: PTH123
                 os.kill(os.getpid(), signal.SIGKILL)
             return made.fit_preparation(frame, flavour, categories)
 

@@ -16,7 +16,7 @@ import pytest
 from homeostat.charter.load import dump_charter, load_charter, parse_charter
 from homeostat.core import sections
 from homeostat.core.records import Diagnosis
-from homeostat.errors import CharterError, HomeostatError, Unreachable
+from homeostat.errors import HomeostatError, Unreachable
 from homeostat.flow.project import Project, open_project
 from homeostat.infra.engine import engine_of
 from homeostat.testing.charters import revised
