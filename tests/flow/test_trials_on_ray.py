@@ -40,19 +40,25 @@ success: {metric: log_loss}
 data: {source: data/}
 learning: {learners: [naive, linear, lightgbm], budget: {trials: 8}, at_once: 2}
 """
-Ended = tuple[str, list[tuple[Any, ...]]]
+Ended = tuple[str, str, list[tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="module")
 def cluster(quick_ray: dict[str, str]) -> Iterator[Any]:
-    """Two nodes with one CPU each, in a folder of their own."""
+    """Two nodes with one CPU each, in a folder of their own. A machine too busy to start them is a failure in continuous integration only."""
     folder = tempfile.mkdtemp(prefix="hs-test-", dir="/tmp")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in quick_ray.items():
             patch.setenv(name, value)
-        utils = importlib.import_module("ray.cluster_utils")
-        made = utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "temp_dir": folder})
-        made.add_node(num_cpus=1)
+        made = importlib.import_module("ray.cluster_utils").Cluster()
+        try:
+            made.add_node(num_cpus=1, include_dashboard=False, include_log_monitor=False, temp_dir=folder)
+            made.add_node(num_cpus=1)
+        except Exception as error:
+            made.shutdown()
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"Ray does not start: {error}")
         try:
             yield made
         finally:
@@ -75,15 +81,14 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(folder: Path, store: str = "") -> Ended:
-    """The graph's digest and what each trial came to; the order of a training does not depend on what runs it."""
+    """The key of the order, the graph's digest, and what each trial came to."""
     (folder / "homeostat.yaml").write_text(f"{CHARTER}{store}")
     with open_project(folder) as project:
         candidate = train(project, first_order(project, project.ledger.find("dataset")[0]))
         bodies = sorted((fact.body for fact in project.ledger.find("trial")), key=lambda body: body["number"])
         told = [(b["number"], b["learner"], b["params"], b["value"], b.get("curve"), b["scores"], b["reason"]) for b in bodies]
         assert [row[0] for row in told] == list(range(8))
-        assert candidate.body["order"] == project.require(str(candidate.body["run"])).key
-        return digest(load_bundle(project, str(candidate.body["bundle"])).graph), told
+        return str(candidate.body["order"]), digest(load_bundle(project, str(candidate.body["bundle"])).graph), told
 
 
 @pytest.fixture(scope="module")
@@ -121,15 +126,15 @@ def test_a_search_on_two_nodes_comes_to_the_local_model_though_a_worker_is_kille
         patch.setattr(preparing, "stages_of", killing(marker, preparing.stages_of))
         there = trained(folder, on(cluster))
     assert marker.exists(), "a worker was killed in the middle of a trial"
-    assert there[1] == local[1]
-    assert there[0] == local[0]
+    assert there[2] == local[2]
+    assert there == local
     with open_project(folder) as project:  # what was made there is made again here
         candidate = project.ledger.find("candidate")[0]
         run = project.require(str(candidate.body["run"]))
         again, _ = _made(
             replace(project, charter=project.charter.model_copy(update={"store": Store()})), candidate, run, project.charter.learning
         )
-    assert digest(again.graph) == local[0]
+    assert digest(again.graph) == local[1]
 
 
 def test_a_node_that_goes_away_loses_no_finished_trial(
