@@ -31,7 +31,12 @@ from homeostat.infra.engine import engine_of
 if TYPE_CHECKING:
     from homeostat.learning.trials import Choice, Outcome, Stages
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Ray lets go of the processes of a node that it has killed, or that did not start, without waiting for them.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <function Popen.__del__:pytest.PytestUnraisableExceptionWarning"),
+]
 CHARTER = """
 name: plain
 problem: {statement: s, objective: o, decision: d, business_metric: b}
