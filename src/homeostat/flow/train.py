@@ -103,7 +103,7 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     decisions, decided = _decide(project, order, rows, split)
     found = develop(project.charter, order.learning, split, decisions, Aids(order.start, progress, partial(LedgerMemo, project, run)))
     kept = pack_candidate(project, found, split, run, order.learning)
-    trials = list(reversed(project.ledger.find("trial", subject=run.id)))
+    trials = sorted(project.ledger.find("trial", subject=run.id), key=lambda fact: (fact.body.get("objective", ""), fact.body["number"]))
     body = {
         **_about(found, rows, split),
         "metric": project.charter.success.metric,
