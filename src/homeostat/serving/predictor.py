@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from homeostat.graph.decode import LISTED, RowDecoder, decode_frame
 from homeostat.graph.plan import widths
 from homeostat.serving.answers import Answer, answer_columns, answers
 from homeostat.serving.bundle import INTERFACE_KEY
-from homeostat.serving.manifest import interface_digest
+from homeostat.serving.manifest import ENDS, interface_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 # Bound the memory of a batch: the graph holds all its blocks for the rows of one call, and texts are decoded to a column per term.
 FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE = 65_536, 16_777_216
+
+
+class Said(NamedTuple):
+    """What a graph says of rows: scores (n, k), decisions (n,), and the ends (n, 2) of their intervals, None without intervals."""
+
+    scores: Floats
+    decisions: Ints
+    ends: Floats | None
 
 
 class Predictor:
@@ -40,7 +48,7 @@ class Predictor:
         self._decoder = RowDecoder(self._inputs, bundle.manifest.ignored)
         self._session = _session(bundle)
         self._feeds = {each.name for each in self._session.get_inputs()}
-        self._outputs = ["score", "decision"] if bundle.manifest.classes else ["score"]
+        self._outputs = ["score", *(("decision",) if bundle.manifest.classes else ()), *(ENDS if bundle.manifest.intervals else ())]
 
     def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Floats, Ints]:
         """Scores (n, k) and decisions (n,) of rows of named fields; decisions of a regression are zeros.
@@ -48,19 +56,23 @@ class Predictor:
         Raises:
             RequestError: HS502, bad fields, or rows whose score would not be finite.
         """
-        return self._finite(*self._run(self._decoder.rows(rows)))
+        return self.say_rows(rows)[:2]
+
+    def say_rows(self, rows: Sequence[Mapping[str, Any]]) -> Said:
+        """All that the graph says of rows of named fields; see ``score_rows``."""
+        return self._finite(self._run(self._decoder.rows(rows)))
 
     def score_columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[Floats, Ints]:
         """As ``score_rows``, of named columns of equal length."""
-        return self._finite(*self._run(self._decoder.columns(columns)))
+        return self._finite(self._run(self._decoder.columns(columns)))[:2]
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """One answer per row; see ``score_rows``."""
-        return answers(self.manifest, *self.score_rows(rows))
+        return answers(self.manifest, *self.say_rows(rows))
 
     def predict_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[Answer]:
         """One answer per row of the columns; see ``score_columns``."""
-        return answers(self.manifest, *self.score_columns(columns))
+        return answers(self.manifest, *self._finite(self._run(self._decoder.columns(columns))))
 
     def predict_one(self, row: Mapping[str, Any]) -> Answer:
         """The answer to one row."""
@@ -76,31 +88,41 @@ class Predictor:
 
     def score_decoded(self, rows: Decoded) -> Floats:
         """Scores (n, k) of rows that are decoded already."""
-        return self._run(rows)[0]
+        return self._run(rows).scores
 
     def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
         """Scores (n, k) and the graph's own decisions (n,) of a frame."""
+        return self.say_frame(frame)[:2]
+
+    def say_frame(self, frame: pl.DataFrame) -> Said:
+        """All that the graph says of a frame; see ``predict_frame``."""
         terms = widths(self._inputs)["terms"]
         most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
         parts = range(0, max(frame.height, 1), most)
         found = [self._run(decode_frame(self._inputs, frame[at : at + most])) for at in parts]
-        return np.concatenate([scores for scores, _ in found]), np.concatenate([decisions for _, decisions in found])
+        scores, decisions = (np.concatenate(parts) for parts in zip(*(each[:2] for each in found), strict=True))
+        return Said(scores, decisions, np.concatenate([each.ends for each in found]) if self.manifest.intervals else None)
 
-    def answers(self, scores: Floats) -> dict[str, list[float] | list[str]]:
-        """Scores (n, k) as answer columns: ``prediction``, and ``probability`` or ``probability_<class>`` for classes."""
-        return answer_columns(self.manifest, scores)
+    def answers(self, scores: Floats, ends: Floats | None = None) -> dict[str, list[float] | list[str]]:
+        """Scores (n, k) as answer columns: ``prediction``, ``probability`` or ``probability_<class>`` for classes, and ends (n, 2)."""
+        return answer_columns(self.manifest, scores, ends)
 
-    def _run(self, decoded: Decoded) -> tuple[Floats, Ints]:
+    def _run(self, decoded: Decoded) -> Said:
         given = decoded._asdict()
         found = self._session.run(self._outputs, {name: given[name] for name in self._feeds})
         scores: Floats = found[0]
-        return scores, found[1] if len(found) > 1 else np.zeros(len(scores), dtype=np.int64)
+        if self.manifest.classes:
+            return Said(scores, found[1], None)
+        return Said(scores, np.zeros(len(scores), dtype=np.int64), np.column_stack(found[1:]) if self.manifest.intervals else None)
 
-    def _finite(self, scores: Floats, decisions: Ints) -> tuple[Floats, Ints]:
+    def _finite(self, said: Said) -> Said:
         """Numbers near the end of float64 can overflow inside a model; JSON cannot say infinity, and no caller could use it."""
-        if np.isfinite(scores).all():
-            return scores, decisions
-        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist()
+        finite = np.isfinite(said.scores).all(axis=1)
+        if said.ends is not None:
+            finite &= np.isfinite(said.ends).all(axis=1)
+        if finite.all():
+            return said
+        bad = np.flatnonzero(~finite).tolist()
         listed = tuple(
             {"row": row, "field": "", "got": "a row whose score is not finite", "allowed": "numbers of a size the model can compute with"}
             for row in bad[:LISTED]
