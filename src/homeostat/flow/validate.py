@@ -75,7 +75,7 @@ def validate(project: Project, evaluation: Fact) -> Fact:
 
 
 def measures_of(candidate: Fact, evaluation: Fact) -> dict[str, float]:
-    """What versions are found and sorted by: metrics on the whole holdout (of an objective ``objective.metric``), intervals, size, latency."""
+    """What versions are found and sorted by: holdout metrics (of an objective ``objective.metric``), intervals, size, latency."""
     scores = [score for score in evaluation.body["scores"] if not score["segment"]]
     metrics = {".".join(filter(None, (score["objective"], score["metric"]))): score["value"] for score in scores}
     for covered in evaluation.body.get("intervals", ())[:1]:

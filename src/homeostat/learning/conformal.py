@@ -51,9 +51,9 @@ SMALLEST_SCALE = 0.05
 NEAR = 1e-4
 """Share of the range of all scores up to which two are all but the same."""
 GROUP_ROWS = 50
-"""A category of fewer rows gets the widths of all, a number what lies between its neighbours."""
-MOST_NUMBERS = 50
-"""Different numbers of a column that intervals are grouped by."""
+"""Categories of fewer rows are one group, numbers are put together with their neighbours."""
+MOST_GROUPS = 50
+"""Groups that the numbers of a column are put in."""
 _TINY = 1e-300
 
 
@@ -145,14 +145,24 @@ def _fitted(plan: Plan, judged: _Judged, asked: Intervals, method: Method, order
         first, second = np.array_split(order, 2)
         scale, rest = _scale(judged.take(first), asked.coverage), judged.take(second)
     errors = scale.errors(rest)
-    reach = conformal_quantile(errors, asked.coverage)
-    least = max(GROUP_ROWS, fewest_rows(asked.coverage))
-    own = {
-        float(group): conformal_quantile(errors[rest.groups == group], asked.coverage)
-        for group, count in zip(*np.unique(rest.groups[np.isfinite(rest.groups)], return_counts=True), strict=True)
-        if count >= least
-    }
+    own = _own(errors, rest.groups, asked.coverage, numbers=_kind(plan, asked.by) != "category")
+    others = errors[~np.isin(rest.groups, list(own))] if _kind(plan, asked.by) == "category" else errors[np.isnan(rest.groups)]
+    enough = len(others) >= fewest_rows(asked.coverage)
+    reach = conformal_quantile(others if enough else errors, asked.coverage)
     return Interval(asked.coverage, method, _nodes(plan, scale, reach, own, asked.by))
+
+
+def _own(errors: Floats, groups: Floats, coverage: float, *, numbers: bool) -> dict[float, float]:
+    """How many times its scale each group needs: by code, or at the least and the largest number of each group of neighbours."""
+    known = np.flatnonzero(np.isfinite(groups))
+    order = known[np.argsort(groups[known], kind="stable")]
+    least = max(GROUP_ROWS, fewest_rows(coverage))
+    if len(order) < least:
+        return {}
+    size = max(least, math.ceil(len(order) / MOST_GROUPS)) if numbers else 1
+    parts = [order[a:b] for a, b in _cuts(groups[order], size, 0.0)]
+    reaches = [(part, conformal_quantile(errors[part], coverage)) for part in parts if len(part) >= least]
+    return {float(groups[at]): reach for part, reach in reaches for at in (part[0], part[-1])}
 
 
 def _scale(judged: _Judged, coverage: float) -> _Scale:
@@ -161,20 +171,18 @@ def _scale(judged: _Judged, coverage: float) -> _Scale:
     scores, off = judged.scores[order], (judged.scores - judged.y)[order]
     level = (1 + coverage) / 2
     floor = max(SMALLEST_SCALE * float(np.quantile(np.abs(off), coverage)), _TINY)
-    cuts = _cuts(scores)
+    cuts = _cuts(scores, max(BIN_ROWS, math.ceil(len(scores) / MOST_BINS)), NEAR * (scores[-1] - scores[0]))
     below, above = ([max(float(np.quantile(side[a:b], level)), floor) for a, b in cuts] for side in (off, -off))
     return _Scale(np.array([scores[a:b].mean() for a, b in cuts]), np.log(below), np.log(above))
 
 
-def _cuts(scores: Floats) -> list[tuple[int, int]]:
-    """Rising scores (n,) cut into bins of at least ``BIN_ROWS``, where two neighbours are not all but the same."""
-    rows = len(scores)
-    size = max(BIN_ROWS, math.ceil(rows / MOST_BINS))
-    apart = np.flatnonzero(np.diff(scores) > NEAR * (scores[-1] - scores[0])) + 1
+def _cuts(values: Floats, size: int, near: float) -> list[tuple[int, int]]:
+    """Rising values (n,) cut into bins of at least ``size`` (one of all, where there are fewer), never between two that are ``near``."""
+    apart = np.append(np.flatnonzero(np.diff(values) > near) + 1, len(values))
     found, start = [], 0
-    while start < rows:
-        later = apart[apart >= start + size]
-        end = int(later[0]) if len(later) and rows - later[0] >= size else rows
+    while start < len(values):
+        later = apart[apart >= min(start + size, len(values))]
+        end = int(later[0]) if len(values) - later[0] >= size else len(values)
         found.append((start, end))
         start = end
     return found
@@ -188,23 +196,21 @@ def _groups(plan: Plan, rows: Decoded, by: str | None) -> Floats:
     """
     if by is None:
         return np.full(len(rows.numbers), np.nan)
-    kinds = {each.name: each.kind for each in plan.inputs}
-    if kinds.get(by) not in {"category", "number", "boolean"}:
-        got = f"is a {kinds[by]}" if by in kinds else f"is no input of the model, which has {', '.join(kinds)}"
-        raise _cannot_group(f"{by!r} {got}; allowed: a category, a number or a boolean that is an input", "name another column")
+    kind = _kind(plan, by)
+    if kind not in {"category", "number", "boolean"}:
+        got = f"is a {kind}" if kind else f"is no input of the model, which has {', '.join(each.name for each in plan.inputs)}"
+        raise LearningError(
+            "HS351",
+            f"{by!r} {got}; allowed: a category, a number or a boolean that is an input",
+            place="learning.intervals.by",
+            next_step="name another column, or drop the clause",
+        )
     block, columns = block_columns(plan.inputs)[by]
-    if block == "codes":
-        return rows.codes[:, columns][:, 0].astype(np.float64)
-    numbers = rows.numbers[:, columns][:, 0]
-    different = len(np.unique(numbers[np.isfinite(numbers)]))
-    if different > MOST_NUMBERS:
-        message = f"{by!r} has {different} different numbers on the validation rows; allowed: {MOST_NUMBERS}"
-        raise _cannot_group(message, "name a column with fewer, or drop learning.intervals.by: scaled widths follow the prediction")
-    return numbers
+    return np.asarray(getattr(rows, block)[:, columns.start], dtype=np.float64)
 
 
-def _cannot_group(message: str, step: str) -> LearningError:
-    return LearningError("HS351", message, place="learning.intervals.by", next_step=step)
+def _kind(plan: Plan, by: str | None) -> str:
+    return next((each.kind for each in plan.inputs if each.name == by), "")
 
 
 def _nodes(plan: Plan, scale: _Scale, reach: float, own: dict[float, float], by: str | None) -> tuple[Node, ...]:

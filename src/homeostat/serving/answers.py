@@ -55,7 +55,7 @@ def answers(manifest: Manifest, scores: Floats, decisions: Ints, ends: Floats | 
 
 
 def answer_columns(manifest: Manifest, scores: Floats, ends: Floats | None = None) -> dict[str, list[float] | list[str]]:
-    """Answers as columns: ``prediction``, then ``probability`` (binary), ``probability_<class>`` for each class (multiclass), or the ends."""
+    """Answers as columns: ``prediction``, then ``probability`` (binary), ``probability_<class>`` per class (multiclass), or the ends."""
     if manifest.task == "regression":
         between = {} if ends is None else {name: ends[:, at].tolist() for at, name in enumerate(ENDS)}
         return {"prediction": scores[:, 0].tolist(), **between}

@@ -29,7 +29,9 @@ class Intervals(Section):
         default="auto",
         description="absolute: as wide everywhere; scaled: as wide as rows of like predictions ask; auto: what is narrower on rows unseen",
     )
-    by: Column | None = Field(default=None, description="an input whose values get widths of their own: a category, or few numbers")
+    by: Column | None = Field(
+        default=None, description="an input whose values get widths of their own: a category, or a number such as a horizon"
+    )
 
 
 class Learning(Section):
