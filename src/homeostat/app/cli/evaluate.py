@@ -78,7 +78,7 @@ def _lines(known: Recorded) -> list[str]:
 
 def _intervals(known: Recorded) -> list[str]:
     """How often the truth lies inside the intervals, of all rows."""
-    asked = known.candidate.body.get("intervals")
+    asked: dict[str, Any] = known.candidate.body.get("intervals", {})
     return [
         f"intervals ({asked['method']}, {100 * asked['coverage']:g} % asked): {100 * each['coverage']:.1f} % of {each['rows']} rows"
         f" lie inside ({100 * each['low']:.1f} to {100 * each['high']:.1f}), mean width {_short(each['width'])},"
