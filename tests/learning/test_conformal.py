@@ -83,7 +83,9 @@ def test_each_group_is_covered_by_itself() -> None:
 
     alike = shares(shop, Intervals(method="absolute"), "by shop", lambda rows: rows.codes[:, 0])
     assert alike[0] < 0.8, "without groups the wild shop pays for the calm ones"
-    np.testing.assert_allclose(shares(shop, Intervals(method="absolute", by="shop"), "by shop", lambda rows: rows.codes[:, 0]), 0.9, atol=0.03)
+    np.testing.assert_allclose(
+        shares(shop, Intervals(method="absolute", by="shop"), "by shop", lambda rows: rows.codes[:, 0]), 0.9, atol=0.03
+    )
     by = shares(horizon, Intervals(method="absolute", by="horizon"), "by horizon", lambda rows: rows.numbers[:, 1])
     np.testing.assert_allclose(by, 0.9, atol=0.07)
     assert min(shares(horizon, Intervals(method="absolute"), "by horizon", lambda rows: rows.numbers[:, 1])) < 0.8
@@ -110,7 +112,12 @@ def test_absolute_residuals_are_the_textbooks() -> None:
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 10_000), st.sampled_from(["absolute", "scaled", "auto"]), st.sampled_from([None, "shop", "horizon"]), st.integers(20, 300))
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["absolute", "scaled", "auto"]),
+    st.sampled_from([None, "shop", "horizon"]),
+    st.integers(20, 300),
+)
 def test_the_score_lies_between_its_ends_whatever_the_rows(seed: int, method: Any, by: str | None, rows: int) -> None:
     rng = np.random.default_rng(seed)
     scores, y, decoded = draw(rows, "wider upwards", rng)
