@@ -311,7 +311,9 @@ CASES = {
         averaged, *({"learning.learners": ["linear", "random_forest"], "learning.ensemble_mb": most} for most in (500, 1e-6))
     ),
     "learning.intervals.method": both(ranges, *({"learning.intervals": {"method": method}} for method in ("absolute", "scaled"))),
-    "learning.intervals.by": both(ranges, *({"learning.intervals": {"method": "absolute", "by": by}} for by in (None, "hr"))),
+    "learning.intervals.by": both(
+        ranges, *({"preparation.validation": 0.8, "learning.intervals": {"method": "absolute", "by": by}} for by in (None, "hr"))
+    ),
     "learning.calibration": both(right, *({"learning.calibration": method} for method in ("none", "platt")), COMES),
     "learning.seed": both(searched, *({"learning.budget.trials": 10, "learning.seed": seed} for seed in (0, 1))),
     "learning.windows[].kind": both(taken, *({"learning.windows": [{"kind": kind, "length": "30d"}]} for kind in ("recent", "decay"))),
