@@ -34,7 +34,7 @@ from homeostat.core.sections.problem import (
     Task,
     Value,
 )
-from homeostat.core.sections.running import ActionName, Approval, Budget, Deploy, Learning, Monitor, Policy, Responses, Store
+from homeostat.core.sections.running import ActionName, Approval, Budget, Deploy, Intervals, Learning, Monitor, Policy, Responses, Store
 
 __all__ = [
     "ActionName",
@@ -47,6 +47,7 @@ __all__ = [
     "Deploy",
     "Duration",
     "Guardrail",
+    "Intervals",
     "Join",
     "Kind",
     "LabelRule",
