@@ -2,7 +2,7 @@
 
 Inputs ``numbers`` double [N, p], ``codes`` int64 [N, q] and ``terms`` double [N, t] (each absent when its width is 0); outputs ``score``
 double [N, k] and, for classes, ``decision`` int64 [N], an index among the plan's classes. ONNX opset 21 and ai.onnx.ml opset 5, whose
-TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows.
+TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows. A foreign graph in it brings its own versions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from homeostat.errors import LearningError
 from homeostat.graph.onnx_nodes import write
-from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
+from homeostat.graph.onnx_writer import Tensor, Writer, double
 from homeostat.graph.plan import widths
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Plan
 
-OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
+IR_VERSION = 10
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
@@ -78,7 +78,7 @@ def _model(plan: Plan, graph: Writer, metadata: Mapping[str, str]) -> bytes:
     if plan.classes:
         outputs.append(helper.make_tensor_value_info("decision", TensorProto.INT64, ["N"]))
     body = helper.make_graph(graph.operators, "plan", inputs, outputs, list(graph.constants.values()))
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
+    opsets = [helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     model: Any = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="homeostat")
     helper.set_model_props(model, {key: metadata[key] for key in sorted(metadata)})
     return bytes(model.SerializeToString(deterministic=True))
