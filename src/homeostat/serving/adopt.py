@@ -84,8 +84,8 @@ def wrap(content: bytes, frame: pl.DataFrame, asked: Asked) -> Wrapped:
     if seen.shape[1] == 1:  # the probability of the positive class, which is the target's
         have = asked.named or asked.classes
     else:
-        have = asked.named or named or _classes(ports, session, wired, frame, scores)
-    classes, order = _ordered(have, scores.shape[1], asked)
+        have = asked.named or named or _classes(ports, session, wired, frame, scores, asked.classes)
+    classes, order = ordered_classes(have, scores.shape[1], asked)
     nodes = _scored(foreign, order)
     plan = Plan(asked.task, asked.target, wired.inputs, nodes, classes)
     return Wrapped(plan, lambda rows: _two(answers(rows))[:, list(order)], wired.columns)
@@ -153,7 +153,9 @@ def _two(scores: Floats) -> Floats:
     return np.column_stack([1.0 - scores[:, 0], scores[:, 0]]) if scores.shape[1] == 1 else scores
 
 
-def _classes(ports: Ports, session: ForeignSession, wired: Wired, frame: pl.DataFrame, scores: Floats) -> tuple[str, ...]:
+def _classes(
+    ports: Ports, session: ForeignSession, wired: Wired, frame: pl.DataFrame, scores: Floats, known: Sequence[str]
+) -> tuple[str, ...]:
     """The classes of the columns: as an operator names them, else as the graph's own labels tell; empty where neither does."""
     named = [each for each in ports.classes if len(each) == scores.shape[1]]
     labels = next((each for each in ports.outputs if each.type in ("int64", "int32", "string")), None)
@@ -165,6 +167,9 @@ def _classes(ports: Ports, session: ForeignSession, wired: Wired, frame: pl.Data
         if np.mean([each[at] == label for at, label in zip(likeliest, said, strict=True)]) >= AGREES:
             return each
     seen = [_common(label for at, label in zip(likeliest, said, strict=True) if at == column) for column in range(scores.shape[1])]
+    left = [each for each in known if each not in seen]
+    if seen.count("") == 1 == len(left):  # a class that no row is given: the one that is left
+        seen[seen.index("")] = left[0]
     return tuple(seen) if "" not in seen and len(set(seen)) == len(seen) else ()
 
 
@@ -176,8 +181,17 @@ def _common(labels: Any) -> str:
     return max(counts, key=lambda name: counts[name], default="")
 
 
-def _ordered(have: tuple[str, ...], width: int, asked: Asked) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The plan's classes and, for each of them, the column of the scores."""
+def ordered_classes(have: tuple[str, ...], width: int, asked: Asked) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The plan's classes and, for each of them, the column of the scores.
+
+    Args:
+        have: the classes of the columns, as far as they are known.
+        width: columns.
+        asked: the target's classes.
+
+    Raises:
+        LearningError: HS378, the classes are not known, or not the target's.
+    """
     wanted = asked.classes
     if len(have) != width:
         got = f"{len(have)} classes are known of it ({', '.join(have)})" if have else "nothing says which classes its columns are"
