@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def adopt(
     wrapped, how = _wrapped(found, reference.seen, _asked(project, wanted, reference), trust=wanted.trust)
     wrapped = _deciding(project, wrapped, reference)
     run = _open_run(project, reference.fact, key)
-    told = {"kind": "onnx" if found.flavour == "onnx" else "estimator", "flavour": found.flavour, "path": str(path), "sha256": found.sha256}
+    told = {"flavour": found.flavour, "path": str(path), "sha256": found.sha256}
     made_from = {**told, "how": how, **found.told, **(origin or {})}
     bundle, parity = _bundle(project, wrapped, reference, run, how, made_from)
     body = {
@@ -179,6 +179,8 @@ def _wrapped(found: ModelFile, frame: pl.DataFrame, asked: Asked, *, trust: bool
         if found.columns and not asked.said and len(inputs) == 1 and inputs[0].width in (None, len(found.columns)):
             asked = replace(asked, said={inputs[0].name: found.columns})
         return wrap(found.content, frame, asked), "the ONNX graph as it is"
+    if found.flavour == "homeostat":
+        return _our_own(found, asked), "a bundle that homeostat exported"
     if not is_native(found) and not trust:
         raise Refusal(
             "HS380",
@@ -193,6 +195,27 @@ def _wrapped(found: ModelFile, frame: pl.DataFrame, asked: Asked, *, trust: bool
     outside = read_outside(load_estimator(found), metric("rmse" if asked.task == "regression" else "log_loss"))
     wrapped, own = wrap_estimator(outside, frame, asked, found.columns)
     return wrapped, "its trees or weights as nodes of a plan" if own else "converted by skl2onnx"
+
+
+def _our_own(found: ModelFile, asked: Asked) -> Wrapped:
+    """A bundle of another project: its plan as it is, its own graph the oracle."""
+    from homeostat.graph.encode import load_plan
+    from homeostat.serving.adopt import Wrapped, ordered_classes
+    from homeostat.serving.bundle import unpack
+    from homeostat.serving.predictor import Predictor
+
+    bundle = unpack(found.content)
+    plan = load_plan(bundle.plan)
+    if (plan.task, plan.target) != (asked.task, asked.target):
+        got = f"the bundle answers {plan.target!r}, a {plan.task}; the charter asks for {asked.target!r}, a {asked.task}"
+        raise LearningError("HS378", got, place=str(found.path))
+    if plan.classes:
+        classes, _ = ordered_classes(plan.classes, len(plan.classes), asked)
+        if set(classes) == set(plan.classes) and plan.task == "binary" and classes != plan.classes:
+            raise LearningError(
+                "HS378", f"its positive class is {plan.classes[1]!r}; the charter's is {classes[1]!r}", place="task.positive"
+            )
+    return Wrapped(plan, Predictor(bundle).predict_frame, {"plan": tuple(each.name for each in plan.inputs)})
 
 
 def _deciding(project: Project, wrapped: Wrapped, reference: _Reference) -> Wrapped:
@@ -256,7 +279,7 @@ def _bundle(
         created=run.at.isoformat(),
     )
     rows = seen.sample(min(PARITY_ROWS, seen.height), seed=charter.learning.seed)
-    graph = origin["flavour"] == "onnx"
+    graph = origin["flavour"] in ("onnx", "homeostat")
     if graph:
         rows = pl.concat([rows, stress_frame(rows, wrapped.plan.inputs, charter.learning.seed)], how="diagonal_relaxed")
     report = parity(bundle, rows, wrapped.oracle(rows), TOLERANCE if graph else SINGLE_TOLERANCE)

@@ -27,7 +27,7 @@ def bias_and_variance(project: Project, candidate: Fact, refits: int, progress: 
     their order. A resample on which nothing can be learned (one class only) is drawn again.
 
     Raises:
-        LearningError: HS320, ten resamples in a row could not be learned from; HS311, the record cannot be trained again; HS381, it was adopted.
+        LearningError: HS320, ten resamples in a row could not be learned from; HS311 or HS381, it cannot be trained again.
     """
     from homeostat.core import sections
     from homeostat.core.targets import encode_target

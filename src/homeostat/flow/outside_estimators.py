@@ -142,8 +142,8 @@ def _as_fitted(outside: Outside, rows: pl.DataFrame) -> Any:
     """A pandas frame for an estimator that was fitted on named columns, else a matrix."""
     import polars as pl
 
-    if outside.features and not type(outside.model).__name__ == "Booster":
-        import pandas as pd
+    if outside.features and type(outside.model).__name__ != "Booster":
+        import pandas as pd  # type: ignore[import-untyped]
 
         made = {
             name: pd.Series(each.to_list(), dtype=object) if each.dtype == pl.String else each.cast(pl.Float64).to_numpy()

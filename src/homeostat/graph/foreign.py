@@ -33,7 +33,7 @@ def parse(content: bytes) -> Any:
         LearningError: HS375, no ONNX model; HS376, its operators are too old or of a domain that ONNX Runtime does not have.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.load_model_from_string(content)

@@ -2,7 +2,7 @@
 
 Inputs ``numbers`` double [N, p], ``codes`` int64 [N, q] and ``terms`` double [N, t] (each absent when its width is 0); outputs ``score``
 double [N, k] and, for classes, ``decision`` int64 [N], an index among the plan's classes. ONNX opset 21 and ai.onnx.ml opset 5, whose
-TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows. A foreign graph in it brings its own versions.
+TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows. A foreign graph brings its own.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ML_MODEL = "MLmodel"
-FLAVOURS = ("onnx", "lightgbm", "xgboost", "sklearn")
+FLAVOURS = ("homeostat", "onnx", "lightgbm", "xgboost", "sklearn")
 """Flavours of an MLflow model that are read, the first there is."""
 MOST_BYTES = 700 << 20
 """A bundle holds the model twice, once as text, and has a limit of 1 GiB."""
@@ -26,7 +26,9 @@ MOST_BYTES = 700 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """A model as it was found: ``sha256`` over all its bytes, ``content`` of an ONNX one, ``columns`` as its signature names them.
+    """A model as it was found: ``sha256`` over all its bytes, ``content`` of an ONNX one or a bundle of ours.
+
+    ``columns`` are those that its signature names.
 
     ``data`` is the file that holds a model of another flavour, ``settings`` what MLflow wrote of the flavour.
     """
@@ -69,7 +71,7 @@ def _hash(path: Path) -> str:
 def _onnx_content(path: Path) -> bytes:
     """The model in one piece; what it keeps in files beside it is taken in."""
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -105,9 +107,10 @@ def _mlflow_folder(folder: Path) -> ModelFile:
         reason = "it has no MLmodel file" if isinstance(error, FileNotFoundError) else "its MLmodel file cannot be read"
         raise LearningError("HS375", reason, place=str(folder), next_step="give an ONNX file, or the folder of an MLflow model") from error
     flavours = written.get("flavors") if isinstance(written, dict) else None
-    known = [name for name in FLAVOURS if isinstance(flavours, dict) and isinstance(flavours.get(name), dict)]
+    flavours = flavours if isinstance(flavours, dict) else {}
+    known = [name for name in FLAVOURS if isinstance(flavours.get(name), dict)]
     if not known:
-        got = ", ".join(flavours) if isinstance(flavours, dict) else "none"
+        got = ", ".join(map(str, flavours)) or "none"
         raise LearningError("HS375", f"the model has the flavours {got}; read are {', '.join(FLAVOURS)}", place=str(path))
     flavour, settings = known[0], flavours[known[0]]
     named = settings.get("data") or settings.get("pickled_model") or ""
@@ -115,7 +118,7 @@ def _mlflow_folder(folder: Path) -> ModelFile:
     if not named or not data.is_relative_to(folder.resolve()) or not data.exists():
         raise LearningError("HS375", f"its {flavour} model, {str(named)!r}, is not there", place=str(path))
     said = {name: str(written[name]) for name in ("run_id", "model_id", "model_uuid", "mlflow_version") if written.get(name)}
-    content = _onnx_content(data) if flavour == "onnx" else b""
+    content = _onnx_content(data) if flavour == "onnx" else data.read_bytes() if flavour == "homeostat" else b""
     return ModelFile(folder, flavour, _hash(folder), content, _columns(written), data, settings, said)
 
 
@@ -164,4 +167,4 @@ def is_native(found: ModelFile) -> bool:
     """Whether a model of this flavour is in its library's own format, which holds numbers and no code."""
     if found.flavour == "lightgbm":
         return str(found.settings.get("model_class", "lightgbm.basic.Booster")) == "lightgbm.basic.Booster"
-    return found.flavour in ("onnx", "xgboost")
+    return found.flavour in ("homeostat", "onnx", "xgboost")

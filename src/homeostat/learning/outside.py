@@ -1,4 +1,4 @@
-"""Models that other programs fitted, read into plan nodes: linear models, forests, LightGBM, XGBoost; anything else is converted to ONNX."""
+"""Models that other programs fitted, read into plan nodes: linear models, forests, LightGBM, XGBoost; all else becomes ONNX."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FEATURES = "features"
 _LINKS: dict[str, tuple[TaskType, Literal["identity", "sigmoid", "softmax", "exp"]]] = {
     "binary": ("binary", "sigmoid"),
     "multiclass": ("multiclass", "softmax"),
-    **{name: ("regression", "identity") for name in ("regression", "regression_l1", "huber", "fair", "quantile", "mape")},
-    **{name: ("regression", "exp") for name in ("poisson", "gamma", "tweedie")},
+    **dict.fromkeys(("regression", "regression_l1", "huber", "fair", "quantile", "mape"), ("regression", "identity")),
+    **dict.fromkeys(("poisson", "gamma", "tweedie"), ("regression", "exp")),
 }
 """LightGBM's objectives: what they are about and what follows the sum of the trees."""
 _XGBOOST: dict[str, tuple[TaskType, Loss]] = {
@@ -40,6 +40,9 @@ _XGBOOST: dict[str, tuple[TaskType, Loss]] = {
     "reg:gamma": ("regression", "poisson"),
     "reg:tweedie": ("regression", "poisson"),
 }
+
+
+_LINEAR = ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "HuberRegressor", "BayesianRidge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +177,7 @@ def _sklearn_nodes(model: Any, goal: Goal) -> tuple[Node, ...]:
             return ()
         present = list(range(len(goal.classes))) or [0]
         return forest.nodes_of([each.tree_ for each in model.estimators_], present, goal)
-    if name in ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "HuberRegressor", "BayesianRidge"):
+    if name in _LINEAR:
         weights = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64)).T
         bias = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
         return (Linear("score", FEATURES, weights, bias),) if weights.shape[1] == 1 else ()
@@ -191,8 +194,12 @@ def to_onnx(outside: Outside, frame: pl.DataFrame, columns: tuple[str, ...]) -> 
         LearningError: HS384, skl2onnx is not installed; HS376, it cannot convert the estimator.
     """
     try:
-        from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+        from skl2onnx import convert_sklearn  # type: ignore[import-untyped]
+        from skl2onnx.common.data_types import (  # type: ignore[import-untyped]
+            DoubleTensorType,
+            FloatTensorType,
+            StringTensorType,
+        )
     except ImportError as error:
         step = "pip install 'homeostat[sklearn-onnx]'"
         raise LearningError("HS384", "skl2onnx is needed to convert this estimator", next_step=step) from error

@@ -77,7 +77,9 @@ def wrap(content: bytes, frame: pl.DataFrame, asked: Asked) -> Wrapped:
     foreign = Foreign("foreign", np.frombuffer(content, dtype=np.uint8), wired.feeds, tensor, seen.shape[1])
     if asked.task == "regression":
         if seen.shape[1] != 1:
-            raise LearningError("HS378", f"the output {output!r} has {seen.shape[1]} columns; a regression answers with one", place="--output")
+            raise LearningError(
+                "HS378", f"the output {output!r} has {seen.shape[1]} columns; a regression answers with one", place="--output"
+            )
         return Wrapped(Plan("regression", asked.target, wired.inputs, (foreign,)), answers, wired.columns)
     scores = _two(seen)
     _require_probabilities(scores, output)
@@ -123,7 +125,7 @@ def _plain(found: Any, named: Sequence[str], without: Any) -> Floats:
 def _require_finite(scores: Floats, frame: pl.DataFrame, wired: Wired) -> None:
     import polars as pl
 
-    bad = ~np.isfinite(scores).all(axis=1)
+    bad = (~np.isfinite(scores)).sum(axis=1) > 0
     if not bad.any():
         return
     used = sorted({name for names in wired.columns.values() for name in names})

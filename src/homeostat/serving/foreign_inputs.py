@@ -130,7 +130,7 @@ def _vocabulary(ports: Ports, found: Mapping[str, Sequence[str]], frame: pl.Data
     return tuple(sorted(known))
 
 
-def _feed(  # noqa: PLR0913 - one per thing that an input is made from
+def _feed(
     port: Port,
     columns: Sequence[str],
     places: Mapping[str, int],

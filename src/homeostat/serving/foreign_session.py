@@ -73,7 +73,10 @@ def fed(feed: Feed, columns: Sequence[pl.Series]) -> NDArray[Any]:
 def unanswerable(feeds: Sequence[Feed], columns: Mapping[str, Sequence[str]], frame: pl.DataFrame) -> NDArray[np.bool_]:
     """Which rows have a null where the graph wants a whole number or a boolean, (n,)."""
     names = [name for each in feeds if each.type not in (*FLOATING, "string") and not each.fill for name in columns[each.name]]
-    return np.array([np.isnan(numbers(frame[name])) for name in names], dtype=np.bool_).reshape(len(names), frame.height).any(axis=0)
+    found = np.zeros(frame.height, dtype=np.bool_)
+    for name in names:
+        found |= np.isnan(numbers(frame[name]))
+    return found
 
 
 def numbers(series: pl.Series) -> Floats:

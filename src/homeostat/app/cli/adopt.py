@@ -62,7 +62,8 @@ def told(candidate: Fact) -> list[str]:
         *(f"  {name} is given {', '.join(columns)}" for name, columns in body["inputs"].items()),
         *([f"  its classes: {', '.join(body['classes'])}"] if body["classes"] else []),
         f"{body['size_mb']:.2f} MB, one row in {body['latency_p99_ms']:.2f} ms (p99)",
-        f"parity with the model itself on {parity['rows']} rows: largest difference {parity['max_difference']:.1e}, {parity['flips']} flipped",
+        f"parity with the model itself on {parity['rows']} rows: largest difference {parity['max_difference']:.1e}, "
+        f"{parity['flips']} flipped",
     ]
     if judged:
         rows = body["rows"]
