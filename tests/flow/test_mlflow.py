@@ -81,12 +81,15 @@ def test_what_is_exported_says_and_answers_what_we_do(shop: Path, server: str, q
         again = export_version(project, version, server)
         evaluation = project.require(str(version.fact.body["evaluation"]))
         bundle = serving(project).bundle
-    assert done.new and done.alias == "champion"
-    assert not again.new and (again.run, again.number) == (done.run, done.number)
+    assert done.new
+    assert done.alias == "champion"
+    assert not again.new
+    assert (again.run, again.number) == (done.run, done.number)
     client = quiet.MlflowClient(tracking_uri=server, registry_uri=server)
     assert len(client.search_model_versions("name='shop'")) == 1
     there = client.get_model_version_by_alias("shop", "champion")
-    assert there.tags["homeostat.bundle"] == version.bundle and there.tags["homeostat.stage"] == "champion"
+    assert there.tags["homeostat.bundle"] == version.bundle
+    assert there.tags["homeostat.stage"] == "champion"
     told = client.get_run(done.run)
     wanted = {f"holdout.{score['metric']}": score["value"] for score in evaluation.body["scores"] if not score["segment"]}
     assert wanted == {name: told.data.metrics[name] for name in wanted}
@@ -144,7 +147,8 @@ def test_another_project_takes_it_in_and_serves_the_same(shop: Path, server: str
 def test_an_address_that_names_nothing_is_told(shop: Path, server: str, address: str, said: str) -> None:
     with open_project(shop) as project, pytest.raises(LearningError, match="HS383") as told:
         import_model(project, server, address, Wanted())
-    assert said in told.value.line() and "Traceback" not in told.value.line()
+    assert said in told.value.line()
+    assert "Traceback" not in told.value.line()
 
 
 def test_a_server_that_does_not_answer_is_told_at_once(shop: Path) -> None:
