@@ -28,6 +28,8 @@ from homeostat.infra.mlflow_server import quiet_mlflow
 from homeostat.serving.predictor import Predictor
 from homeostat.testing.mlflow_server import mlflow_server
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the server and MLflow itself load much
+
 CHARTER = """
 name: shop
 problem: {statement: Some visits end in nothing., objective: Find those that buy., decision: Whom to call., business_metric: calls}

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_COMPARED = ("cats_strings", "keys_strings", "keys_tensor", "pool_strings", "string_vocabulary")
+"""Attributes that hold texts which an operator compares its input with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """An input or output. ``type`` is an element type (``float``), or ``maps`` for a list of maps from class to probability.
@@ -112,7 +116,7 @@ def _texts_behind(graph: Any, name: str) -> tuple[str, ...]:
         reached.update(node.output)
         tensors = [held[each] for each in node.input if each in held]
         for attribute in node.attribute:
-            if attribute.name.startswith("classlabels"):
+            if attribute.name not in _COMPARED:
                 continue
             found.update(each.decode() for each in attribute.strings)
             tensors += [each for each in _tensors(attribute) if each.data_type == TensorProto.STRING]
