@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from homeostat.errors import DataError, LearningError, Refusal
 from homeostat.flow.adopt import Wanted, adopt
 from homeostat.flow.evaluate import evaluate
 from homeostat.flow.explain import explain_candidate
+from homeostat.flow.monitor import monitor
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.promotion import promote
 from homeostat.flow.references import load_profile
@@ -27,6 +29,7 @@ from homeostat.flow.reproduce import reproduce
 from homeostat.flow.serving import serving
 from homeostat.flow.validate import failed_gates, validate
 from homeostat.flow.verify import verify
+from homeostat.infra.predictions import Ids, Prediction, PredictionLog
 from homeostat.serving.predictor import Predictor
 
 CHARTER = """
@@ -100,6 +103,25 @@ def test_an_adopted_model_is_judged_promoted_and_served(project: Project) -> Non
     for again in (lambda: reproduce(project, version_of(project, version.id)), lambda: refitting(project, candidate)):
         with pytest.raises(LearningError, match="HS381"):
             again()
+
+
+def test_an_adopted_model_is_watched_against_its_reference(project: Project) -> None:
+    version = validate(project, evaluate(project, adopt(project, written(project, logistic()), wanted(project))))
+    promote(project, version)
+    now = serving(project)
+    asked = rows(300, 9).drop("y").with_columns(pl.col("a") + 3.0).to_dicts()
+    scores, _ = Predictor(now.bundle).score_rows(asked)
+    at = "2030-01-01T12:00:00.000Z"
+    with PredictionLog(project.predictions) as log:
+        log.append(
+            [
+                Prediction(name, "rq-1", n, at, "outside", now.version.number, "champion", row, score.tolist(), "yes", 0.1)
+                for n, (name, row, score) in enumerate(zip(Ids().take(300), asked, scores, strict=True))
+            ]
+        )
+    (diagnosis,) = monitor(project, datetime(2031, 1, 1, tzinfo=UTC))
+    found = [project.require(each).body for each in diagnosis.body["findings"]]
+    assert {each["column"] for each in found if each["kind"] == "input_drift"} == {"a"}
 
 
 def test_rows_without_labels_are_a_profile_and_no_judgement(project: Project) -> None:

@@ -82,7 +82,8 @@ def export_version(  # noqa: PLR0913 - one keyword per option of the command
         experiment_id = _experiment(client, experiment or project.charter.name)
         run, fresh = _run(client, project, version, experiment_id, trials)
         model_id = _logged_model(client, project, version, bundle, (experiment_id, run))
-        client.set_terminated(run, status="FINISHED")
+        if fresh:
+            client.set_terminated(run, status="FINISHED")
         number, made = _registered(client, project, version, name, (run, model_id))
         alias = _aliased(client, project, version, name, number)
     found = Exported(run, name, number, alias, fresh or made)
@@ -109,7 +110,7 @@ def _run(client: Any, project: Project, version: Version, experiment: str, trial
         experiment, start_time=_ms(candidate), tags=_tags(project, version, candidate), run_name=f"version {version.number}"
     )
     run_id = str(run.info.run_id)
-    _log(client, run_id, metrics_of(project, version, candidate), _params(candidate))
+    _log(client, run_id, _ms(version.fact), metrics_of(project, version, candidate), _params(candidate))
     for trial in _best(project, candidate, trials):
         _log_trial(client, experiment, run_id, trial, str(candidate.body["metric"]))
     client.set_tag(run_id, "homeostat.complete", "yes")
@@ -120,10 +121,10 @@ def _ms(fact: Fact) -> int:
     return int(fact.at.timestamp() * 1000)
 
 
-def _log(client: Any, run: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:
+def _log(client: Any, run: str, at: int, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:
+    """``at`` is when they were measured, in milliseconds since 1970."""
     from mlflow.entities import Metric, Param
 
-    at = 0
     client.log_batch(
         run,
         metrics=[Metric(name, value, at, 0) for name, value in metrics.items()],
@@ -193,7 +194,7 @@ def _log_trial(client: Any, experiment: str, parent: str, trial: Fact, metric_na
     run = client.create_run(experiment, start_time=_ms(trial), tags=tags, run_name=f"trial {body['number']}")
     params = {name: value if isinstance(value, str) else json.dumps(value) for name, value in dict(body["params"]).items()}
     metrics = {f"validation.{metric_name}": float(body["value"]), "seconds": float(body["seconds"])}
-    _log(client, run.info.run_id, metrics, {"learner": str(body["learner"]), "window": str(body["window"]), **params})
+    _log(client, run.info.run_id, _ms(trial), metrics, {"learner": str(body["learner"]), "window": str(body["window"]), **params})
     client.set_terminated(run.info.run_id, status="FINISHED", end_time=_ms(trial) + int(1000 * body["seconds"]))
 
 
