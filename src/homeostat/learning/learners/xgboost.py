@@ -84,9 +84,10 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
     else:
         judged = [(_matrix(xgboost, valid, goal, loss), "valid")]
         rate = float(params.get("learning_rate", 0.3))
-        how = {"early_stopping_rounds": boosting.patience(rate), "callbacks": [_watched(xgboost, watch, rate)]}
+        errors: list[float] = []
+        how = {"early_stopping_rounds": boosting.patience(rate), "callbacks": [_watched(xgboost, watch, rate, errors)]}
         booster = xgboost.train(settings, train, boosting.MOST_ROUNDS, evals=judged, verbose_eval=False, **how)
-        rounds = booster.best_iteration + 1
+        rounds = boosting.rounds_of(errors)
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(xgboost.DMatrix(features), iteration_range=(0, rounds)), dtype=np.float64)
@@ -107,18 +108,14 @@ def _library() -> Any:
     return xgboost
 
 
-def _watched(xgboost: Any, watch: Watch, rate: float) -> Any:
-    """The library's callback that tells a watch; the best round so far stays on record in the booster."""
+def _watched(xgboost: Any, watch: Watch, rate: float, errors: list[float]) -> Any:
+    """The library's callback that writes down the error of each round and tells a watch."""
 
     class Watched(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # the library is loaded late and untyped
-        def __init__(self) -> None:
-            super().__init__()
-            self._best = float("inf")
-
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             name, values = next(iter(evals_log["valid"].items()))
-            self._best = min(self._best, -values[-1] if name in _RISING else values[-1])
-            return watch((epoch + 1) * rate, self._best)
+            errors.append(1.0 - values[-1] if name in _RISING else values[-1])
+            return watch((epoch + 1) * rate, min(errors))
 
     return Watched()
 
