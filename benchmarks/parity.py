@@ -98,7 +98,7 @@ def trained(about: Mapping[str, Any], rows: pl.DataFrame, made: str) -> Candidat
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
         rows.head(1_000).write_parquet(home / "rows.parquet")
-        said = json.loads(charter(dict(about), rows.height, 1.0))
+        said = json.loads(charter(dict(about), rows, 1.0))
         said["learning"] |= {"learners": list(MADE[made]), "budget": {"seconds": None, "trials": TRIALS.get(made, 1)}}
         (home / "homeostat.yaml").write_text(json.dumps(said))
         with open_project(home) as project:

@@ -30,6 +30,8 @@ MEMBERS = 12
 """Trials an ensemble chooses from: the best of each learner, then the best of all."""
 FITTED_LAST = 3
 """So many of the best trials say how long the last fit may take."""
+MORE_ROWS = 1.25
+"""The last fit has so many times the rows of a trial."""
 AFTERWARDS = 0.05
 """Share of a budget of seconds that is left for what follows the last fit: the graph and its proofs."""
 LEAST_SHARE = 0.1
@@ -93,7 +95,7 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     goal = goal_of(split, task, metric)
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
-    board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb)
+    board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb, section.at_once, split.rounds)
     proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
     try_all = partial(_tried, bench, board, together, memo)
     for batch in _batches(first_round(section.learners, windows, start, goal, stages.categories), section.at_once):
@@ -152,6 +154,8 @@ class _Board:
     progress: Progress | None
     most_mb: float | None = None
     ensemble_mb: float = float("inf")
+    at_once: int = 1
+    rounds: int = 1
     trials: list[Trial] = field(default_factory=list)
     kept: dict[int, Good] = field(default_factory=dict)
     spent_before: float = 0.0
@@ -170,13 +174,17 @@ class _Board:
         """Asked by the trials of a batch that starts now: whether time is over; each has a while of its own, however late it is."""
         if self.budget.seconds is None:
             return lambda: False
-        end = max(self.budget.seconds - self._last_fit(self.budget.seconds), self.seconds + LEAST_SHARE * self.budget.seconds)
+        now, budget = self.seconds, self.budget.seconds
+        fitted_twice = now + max(0.0, (1.0 - AFTERWARDS) * budget - now) / (
+            1.0 + MORE_ROWS / self.rounds
+        )  # what cannot be fitted again cannot win
+        end = max(min(budget - self._last_fit(budget), fitted_twice), now + LEAST_SHARE * budget)
         return lambda: self.seconds >= end
 
     def _last_fit(self, seconds: float) -> float:
-        """What is kept for the last fit, about as long as the best trials took together and at most a third, and for what follows."""
-        best = [self.kept[number].seconds for number in self._ranked()[:FITTED_LAST]]
-        return min(sum(best), seconds / 3) + AFTERWARDS * seconds
+        """What is kept for the last fit, about as long as the best trials would take again and at most half, and for what follows."""
+        again = [self.kept[number].seconds * MORE_ROWS / self.rounds for number in self._ranked()[:FITTED_LAST]]
+        return min(max(sum(again) / self.at_once, *again, 0.0), seconds / 2) + AFTERWARDS * seconds
 
     @property
     def seconds(self) -> float:

@@ -33,7 +33,7 @@ defaults: Params = MappingProxyType(
     }
 )
 _OTHERS: tuple[Params, ...] = (  # large trees and fine thresholds for much signal, random ones for variety, small trees for noise
-    {**defaults, "num_leaves": 255, "min_data_in_leaf": 3, "lambda_l2": 1.0, "max_bin": 1_023},
+    {**defaults, "num_leaves": 511, "learning_rate": 0.12, "min_data_in_leaf": 3, "lambda_l2": 1.0, "max_bin": 1_023},
     {**defaults, "num_leaves": 63, "min_data_in_leaf": 10, "feature_fraction": 0.8, "lambda_l2": 1.0, "extra_trees": 1},
     {**defaults, "num_leaves": 8, "learning_rate": 0.06, "min_data_in_leaf": 80, "feature_fraction": 0.6, "lambda_l2": 5.0},
 )
@@ -59,8 +59,8 @@ def portfolio(goal: Goal) -> tuple[Params, ...]:
 def space(trial: Suggest, goal: Goal) -> Params:
     """The size of trees, the speed of learning, three brakes, how thresholds are found; of amounts the loss."""
     return boosting.ask_loss(trial, goal) | {
-        "num_leaves": trial.suggest_int("num_leaves", 6, 512, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 6, 1_024, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
         "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 120, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.4, 1.0),
         "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 10.0, log=True),

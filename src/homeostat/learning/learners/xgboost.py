@@ -32,7 +32,7 @@ defaults: Params = MappingProxyType(
     {"max_leaves": 31, "learning_rate": 0.08, "min_child_weight": 5.0, "colsample_bynode": 0.9, "lambda": 1.0, "max_bin": 255}
 )
 _OTHERS: tuple[Params, ...] = (  # large trees and fine thresholds for much signal, small ones with brakes for noise
-    {**defaults, "max_leaves": 255, "min_child_weight": 1.0, "colsample_bynode": 0.6, "max_bin": 1_023},
+    {**defaults, "max_leaves": 511, "learning_rate": 0.12, "min_child_weight": 1.0, "max_bin": 1_023},
     {**defaults, "max_leaves": 8, "learning_rate": 0.06, "min_child_weight": 20.0, "colsample_bynode": 0.5, "lambda": 5.0},
 )
 
@@ -51,8 +51,8 @@ def portfolio(goal: Goal) -> tuple[Params, ...]:
 def space(trial: Suggest, goal: Goal) -> Params:
     """The size of trees, the speed of learning, and three brakes; of amounts the loss."""
     return boosting.ask_loss(trial, goal) | {
-        "max_leaves": trial.suggest_int("max_leaves", 6, 512, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "max_leaves": trial.suggest_int("max_leaves", 6, 1_024, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 50.0, log=True),
         "colsample_bynode": trial.suggest_float("colsample_bynode", 0.4, 1.0),
         "lambda": trial.suggest_float("lambda", 1e-3, 30.0, log=True),
