@@ -27,13 +27,15 @@ def bias_and_variance(project: Project, candidate: Fact, refits: int, progress: 
     their order. A resample on which nothing can be learned (one class only) is drawn again.
 
     Raises:
-        LearningError: HS320, ten resamples in a row could not be learned from; HS311, the record cannot be trained again.
+        LearningError: HS320, ten resamples in a row could not be learned from; HS311 or HS381, it cannot be trained again.
     """
     from homeostat.core import sections
     from homeostat.core.targets import encode_target
     from homeostat.evaluation.bias_variance import decompose
+    from homeostat.flow.origins import require_trained
     from homeostat.flow.train import rows_and_split
 
+    require_trained(candidate)
     seed = project.charter.learning.seed
     key = digest({"candidate": candidate.id, "refits": refits, "seed": seed})
     known = project.ledger.get(fact_id("bias_variance", key))

@@ -15,6 +15,7 @@ from homeostat.flow.baseline import baseline_answers
 from homeostat.flow.blocks import judged_block
 from homeostat.flow.examine import examine
 from homeostat.flow.objectives import objective_scores
+from homeostat.flow.origins import require_labels
 from homeostat.flow.registry import champion, load_bundle
 from homeostat.flow.reweigh import require_weights
 from homeostat.flow.train import sealed
@@ -39,9 +40,11 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
 
     Raises:
         ProjectError: HS608, the charter's split, or the weights of its objectives, have changed since the candidate was made.
+        LearningError: HS382, it was adopted without labels.
     """
     from homeostat.core.ids import fact_id
 
+    require_labels(candidate)
     require_weights(project.charter, candidate)
     current = champion(project)
     if current is not None and current.fact.body["candidate"] == candidate.id:

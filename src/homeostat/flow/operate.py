@@ -140,7 +140,7 @@ def _train(project: Project, action: Fact, dataset: str, progress: Progress | No
     start: dict[str, Any] | None = None
     if serving is not None:
         made = project.require(str(serving.fact.body["candidate"])).body
-        start = {name: made[name] for name in ("learner", "params", "models") if name in made}
+        start = None if "origin" in made else {name: made[name] for name in ("learner", "params", "models") if name in made}
     policy = project.charter.policy
     learning = project.charter.learning.model_copy(update={"windows": policy.windows, "budget": policy.budget})
     return train(project, Order(dataset=dataset, learning=learning, purpose=action.id, start=start), progress).id

@@ -61,3 +61,28 @@ def split_then(project: Project, candidate: Fact, run: Fact, learning: sections.
             next_step="look at `homeostat data log`: its table was altered by something else than this program",
         )
     return split
+
+
+def require_labels(candidate: Fact) -> None:
+    """Make sure that a candidate can be judged.
+
+    Raises:
+        LearningError: HS382, it was adopted with reference rows that have no labels.
+    """
+    if "origin" in candidate.body and not candidate.body["holdout"]:
+        step = "adopt it again with --reference rows that have the target; or, without --reference, with the project's own rows"
+        raise LearningError("HS382", "nothing says how good it is", place=candidate.id, next_step=step)
+
+
+def require_trained(candidate: Fact) -> None:
+    """Make sure that a candidate was trained here.
+
+    Raises:
+        LearningError: HS381, it was adopted.
+    """
+    origin = candidate.body.get("origin")
+    if origin is not None:
+        step = "`homeostat train` trains a model of this project's own; `homeostat explain` explains this one"
+        raise LearningError(
+            "HS381", f"it was adopted from {origin['path']} and trained elsewhere, on rows unknown here", place=candidate.id, next_step=step
+        )

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 def scored_profile(charter: Charter, bundle: Bundle, frame: pl.DataFrame) -> Profile:
-    """The reference profile of labelled rows: inputs, the model's predictions, and targets."""
+    """The reference profile of rows: inputs, the model's predictions, and the targets where there are any."""
     from homeostat.monitoring.profile import reference_profile
     from homeostat.serving.predictor import Predictor
 
     prediction = told_prediction(bundle, Predictor(bundle).predict_frame(frame))
-    return reference_profile(frame, bundle.inputs(), prediction=prediction, target=told_target(bundle, frame[charter.task.target]))
+    target = told_target(bundle, frame[charter.task.target]) if charter.task.target in frame.columns else None
+    return reference_profile(frame, bundle.inputs(), prediction=prediction, target=target)
 
 
 def told_prediction(bundle: Bundle, scores: NDArray[np.float64]) -> NDArray[np.float64] | list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.errors import LearningError
-from homeostat.flow.origins import charter_then, learning_then, split_then
+from homeostat.flow.origins import charter_then, learning_then, require_trained, split_then
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,10 +77,11 @@ def refitting(project: Project, candidate: Fact) -> Refitting:
     """What a candidate was made from, to fit it again.
 
     Raises:
-        LearningError: HS331, it is a sum of several objectives' models; HS311, the record cannot be trained again.
+        LearningError: HS331, it is a sum of several objectives' models; HS311, the record cannot be trained again; HS381, it was adopted.
     """
     from homeostat.core.targets import classes_of
 
+    require_trained(candidate)
     run = project.require(str(candidate.body["run"]))
     learning = learning_then(run)
     if "models" in candidate.body:

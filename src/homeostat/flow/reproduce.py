@@ -29,13 +29,15 @@ def reproduce(project: Project, version: Version, progress: Progress | None = No
     learning, and the choice the search came to. The search itself is not repeated: its trials are on record.
 
     Raises:
-        LearningError: HS311, the record cannot be trained again by this program, or the rows are no longer the ones of the record.
+        LearningError: HS311, the record cannot be trained again by this program, or the rows are no longer the ones of the record; HS381,
+            the version was adopted.
     """
-    from homeostat.flow.origins import charter_then, learning_then
+    from homeostat.flow.origins import charter_then, learning_then, require_trained
     from homeostat.flow.registry import load_bundle
     from homeostat.infra.provenance import code_commit, environment
 
     candidate = project.require(str(version.fact.body["candidate"]))
+    require_trained(candidate)
     run = project.require(str(candidate.body["run"]))
     learning = learning_then(run)
     with replace(project, charter=charter_then(project, candidate, run)) as then:

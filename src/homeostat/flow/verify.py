@@ -126,7 +126,7 @@ def _raw(project: Project, deep: bool) -> Iterator[Problem]:
 def _datasets(project: Project, deep: bool) -> Iterator[Problem]:
     """The files of every dataset version are there; with ``deep`` its rows are those whose digest was recorded."""
     seen: set[tuple[str, str]] = set()
-    for _, name, body in _bodies(project, "dataset"):
+    for _, name, body in _bodies(project, "dataset", "reference"):
         try:
             lost = project.table(str(body.get("table"))).lost_files(int(body.get("version", -1)))
             yield from (Problem("dataset", name, f"the file {file} of its table is gone or was altered") for file in lost)

@@ -13,12 +13,12 @@ import numpy as np
 
 from homeostat.core.ids import canonical
 from homeostat.errors import BundleError
-from homeostat.graph.plan import Input, Interval, Node, Plan
+from homeostat.graph.plan import Feed, Input, Interval, Node, Plan
 
 FORMAT, FIRST_FORMAT = 2, 1
 """A plan with an interval is of the second format; any other is written as before there were intervals."""
-_RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Plan, Input, Interval, *get_args(Node))}
-_DTYPES = ("<f8", "<i8", "|b1")
+_RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Plan, Input, Interval, Feed, *get_args(Node))}
+_DTYPES = ("<f8", "<i8", "|b1", "|u1")
 
 
 def dump_plan(plan: Plan) -> bytes:
@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {"is": type(value).__name__} | {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, np.ndarray):
-        kept = np.ascontiguousarray(value, dtype={"f": "<f8", "i": "<i8", "b": "|b1"}[value.dtype.kind])
+        kept = np.ascontiguousarray(value, dtype={"f": "<f8", "i": "<i8", "b": "|b1", "u": "|u1"}[value.dtype.kind])
         return {"dtype": kept.dtype.str, "shape": list(kept.shape), "base64": base64.b64encode(kept.tobytes()).decode()}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]

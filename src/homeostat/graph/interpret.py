@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.graph.calendar import calendar_part
+from homeostat.graph.foreign import run_foreign
 from homeostat.graph.plan import (
     Clip,
     Concat,
@@ -21,6 +22,7 @@ from homeostat.graph.plan import (
     Cycle,
     DatePart,
     Floats,
+    Foreign,
     Impute,
     Indicator,
     Interpolate,
@@ -204,6 +206,11 @@ def _concat(node: Concat, blocks: _Blocks) -> Floats:
 @_meaning.register
 def _linear(node: Linear, blocks: _Blocks) -> Floats:
     return blocks[node.source] @ node.weights + node.bias
+
+
+@_meaning.register
+def _foreign(node: Foreign, blocks: _Blocks) -> Floats:
+    return run_foreign(node, blocks.numbers, blocks.codes)
 
 
 @_meaning.register

@@ -2,8 +2,8 @@
 
 Inputs ``numbers`` double [N, p], ``codes`` int64 [N, q] and ``terms`` double [N, t] (each absent when its width is 0); outputs ``score``
 double [N, k] and, for classes, ``decision`` int64 [N], an index among the plan's classes; ``lower`` and ``upper`` double [N] where the
-plan has an interval. ONNX opset 21 and ai.onnx.ml opset 5, whose
-TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows.
+plan has an interval. ONNX opset 21 and ai.onnx.ml opset 5, whose TreeEnsemble compares and sums in double; older tree operators round to
+float32 and flip rows. A foreign graph brings its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from homeostat.errors import LearningError
 from homeostat.graph.onnx_nodes import write
-from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
+from homeostat.graph.onnx_writer import Tensor, Writer, double
 from homeostat.graph.plan import widths
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Interval, Plan
 
-OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
+IR_VERSION = 10
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
@@ -92,7 +92,7 @@ def _model(plan: Plan, graph: Writer, metadata: Mapping[str, str]) -> bytes:
     if plan.interval is not None:
         outputs += [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N"]) for name in ("lower", "upper")]
     body = helper.make_graph(graph.operators, "plan", inputs, outputs, list(graph.constants.values()))
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
+    opsets = [helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     model: Any = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="homeostat")
     helper.set_model_props(model, {key: metadata[key] for key in sorted(metadata)})
     return bytes(model.SerializeToString(deterministic=True))

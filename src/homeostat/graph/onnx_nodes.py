@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from homeostat.graph.calendar import calendar_part
+from homeostat.graph.foreign import inlined
 from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
 from homeostat.graph.plan import (
     Clip,
@@ -15,6 +16,7 @@ from homeostat.graph.plan import (
     Constant,
     Cycle,
     DatePart,
+    Foreign,
     Impute,
     Indicator,
     Interpolate,
@@ -176,6 +178,11 @@ def _forest(node: Trees, roots: Any) -> dict[str, Any]:
         "leaf_targetids": node.leaf_target.tolist(),
         "leaf_weights": numpy_helper.from_array(double(node.leaf_value), "weights"),
     }
+
+
+@write.register
+def _foreign(node: Foreign, graph: Writer) -> Tensor:
+    return inlined(node, graph)
 
 
 @write.register

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from homeostat.graph.plan import Floats
 
 ML = "ai.onnx.ml"
+OPSET, ML_OPSET = 21, 5
 
 
 @dataclass(slots=True)
 class Writer:
     """The operators and constants written so far; ``block`` is the name that new tensors start with.
 
-    ``known`` maps the plan's block names to the tensors that hold them.
+    ``known`` maps the plan's block names to the tensors that hold them. ``opsets`` are the versions of the operators, by domain; a graph
+    of another program brings its own.
     """
 
     block: str = ""
+    opsets: dict[str, int] = field(default_factory=lambda: {"": OPSET, ML: ML_OPSET})
     known: dict[str, Tensor] = field(default_factory=dict)
     operators: list[Any] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)

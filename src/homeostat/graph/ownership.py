@@ -10,6 +10,7 @@ from homeostat.graph.plan import (
     Concat,
     Constant,
     Cycle,
+    Foreign,
     Linear,
     Link,
     Lookup,
@@ -74,6 +75,8 @@ class Ownership:
             return np.full(len(node.values), NOBODY)
         if isinstance(node, Numbers):
             return self.whose["numbers"][list(node.columns)]
+        if isinstance(node, Foreign):
+            return np.full(node.width, MIXED)
         owners = np.concatenate([self.whose[each] for each in sources_of(node)])
         return owners[list(node.columns)] if isinstance(node, Pick) else _made_of(node, owners)
 

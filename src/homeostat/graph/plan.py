@@ -300,9 +300,40 @@ class Interpolate:
     y: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What one input of a foreign graph is given, of the element type ``type`` as ONNX calls it (``float``, ``int64``, ``string``).
+
+    ``columns`` are of ``numbers``; for texts of ``codes``, and ``texts`` then has for each of them the text of each code: null first,
+    then the vocabulary, then never seen. ``flat``: the input is (n,), else (n, len(columns)). ``fill`` is what nulls of numbers become,
+    column by column; empty: they stay.
+    """
+
+    name: str
+    type: str
+    columns: tuple[int, ...]
+    texts: tuple[tuple[str, ...], ...] = ()
+    flat: bool = False
+    fill: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreign:
+    """Another program's ONNX graph, byte for byte as it came, and which of its tensors holds the answers: (n, width) or, of width 1, (n,).
+
+    Where the graph wants whole numbers or booleans and a row has a null, the row's answers are NaN.
+    """
+
+    out: str
+    model: NDArray[np.uint8]
+    feeds: tuple[Feed, ...]
+    output: str
+    width: int
+
+
 Node = (
     Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Single | Concat  # what prepares
-    | Linear | Trees | Constant | Link | Prior | Log | Interpolate  # what predicts
+    | Linear | Trees | Constant | Link | Prior | Log | Interpolate | Foreign  # what predicts
 )  # fmt: skip
 
 
