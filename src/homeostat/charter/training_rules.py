@@ -130,7 +130,7 @@ def calibration_fits_classes(task: Task, learning: Learning) -> Found:
 def components_have_a_learner(preparation: Preparation, learning: Learning) -> Found:
     """Principal components are for learners of scaled numbers, so one is tried."""
     if preparation.pca is not None and {"linear", "neural"}.isdisjoint(learning.learners):
-        message = f"got {preparation.pca}, and learning.learners has neither a linear nor a neural one"
+        message = f"got {preparation.pca}, and learning.learners has no linear learner and no neural one"
         yield Violation("HS119", ("preparation", "pca"), message, "add linear or neural to learning.learners, or drop it")
 
 

@@ -86,7 +86,7 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         most_mb: what the bundle may have: a larger trial cannot win, nor members that are too large together.
 
     Raises:
-        LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons; HS310, a learner's library is not installed.
+        LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons; HS310, a library is not installed.
         CharterError: HS106, every window is cut by time and there is no time column.
     """
     require(section.learners)
