@@ -68,7 +68,13 @@ def test_rows_to_stop_by_count_by_their_weights() -> None:
     flipped = Rows(np.vstack([valid.features] * 2), np.concatenate([valid.target, 1 - valid.target]), np.repeat([1.0, 1e-9], 200))
     told: dict[str, list[float]] = {"plain": [], "weighed": []}
     for name, judged in (("plain", valid), ("weighed", flipped)):
-        neural.fit(train, goal, SMALL, 0, judged, lambda progress, error, name=name: told[name].append(error) or progress == 3)  # type: ignore[misc]
+        errors = told[name]
+
+        def watch(progress: float, error: float, errors: list[float] = errors) -> bool:
+            errors.append(error)
+            return progress == 3
+
+        neural.fit(train, goal, SMALL, 0, judged, watch)
     np.testing.assert_allclose(told["weighed"], told["plain"], rtol=1e-6)
 
 
