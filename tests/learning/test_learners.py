@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"rounds": 30, "max_leaves": 9, "lambda": 0.1},
     "random_forest": {"max_leaves": 40, "min_samples_leaf": 2, "max_features": 0.6},
     "extra_trees": {"max_leaves": 40, "min_samples_leaf": 2, "max_features": 0.6},
+    "neural": {"rounds": 8, "width": 24, "depth": 2, "steps": 8, "learning_rate": 0.01, "dropout": 0.1, "weight_decay": 0.01},
 }
+NEURAL = pytest.param("neural", marks=pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed"))
+NAMES = [*(name for name in LEARNERS if name != "neural"), NEURAL]
 
 
 def rows_for(goal: Goal, count: int = 500, seed: int = 0, nulls: bool = False) -> Rows:
@@ -72,7 +76,7 @@ def check_parity(fitted: Fitted, goal: Goal, x: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("goal", GOALS.values(), ids=GOALS.keys())
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_nodes_mean_what_the_library_predicts(name: str, goal: Goal) -> None:
     rows = rows_for(goal)
     fitted = LEARNERS[name].fit(rows, goal, QUICK[name], seed=1)
@@ -91,7 +95,7 @@ def test_lightgbm_routes_nulls_as_the_library(goal: Goal, seen: bool) -> None:
     check_parity(fitted, goal, x)
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_rows_of_little_weight_change_little(name: str) -> None:
     goal = GOALS["regression by squares"]
     good, bad = rows_for(goal, 400), rows_for(goal, 400, seed=6)
@@ -114,7 +118,7 @@ def test_linear_is_what_scikit_learn_fits() -> None:
     np.testing.assert_allclose(classes.predict(rows.features), model.predict_proba(rows.features), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["linear", "lightgbm"])
+@pytest.mark.parametrize("name", ["linear", "lightgbm", NEURAL])
 def test_a_class_without_rows_and_rows_of_unknown_classes(name: str) -> None:
     goal = GOALS["multiclass"]
     rows = rows_for(goal)
@@ -125,7 +129,7 @@ def test_a_class_without_rows_and_rows_of_unknown_classes(name: str) -> None:
 
 
 @pytest.mark.parametrize("loss", ["metric", "squared", "poisson", "log"])
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", NEURAL])
 def test_amounts_learned_by_another_loss_answer_in_their_own_units(name: str, loss: str) -> None:
     goal = replace(GOALS["regression"], amounts=True)
     plain = rows_for(goal)
@@ -138,7 +142,7 @@ def test_amounts_learned_by_another_loss_answer_in_their_own_units(name: str, lo
     assert not any("loss" in params for params in LEARNERS[name].portfolio(GOALS["regression"]))
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "random_forest", "extra_trees"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "random_forest", "extra_trees", NEURAL])
 def test_a_watch_ends_a_fit_and_the_model_so_far_counts(name: str) -> None:
     goal = GOALS["binary"]
     rows, valid = rows_for(goal, 300), rows_for(goal, 200, seed=5)

@@ -11,6 +11,7 @@ import pytest
 
 from homeostat.learning.learner import Fitted, Goal, Rows
 from homeostat.learning.learners import LEARNERS
+from homeostat.learning.learners.extras import EXTRAS
 from homeostat.learning.model_tests import answer_tests, failed, learning_tests
 from homeostat.stats.metrics import metric
 
@@ -31,20 +32,20 @@ def goal(task: Any, name: str) -> Goal:
 
 
 @pytest.mark.parametrize(("task", "name"), [("regression", "mae"), ("regression", "rmse"), ("binary", "auc"), ("multiclass", "log_loss")])
-@pytest.mark.parametrize("learner", ["linear", "lightgbm", "xgboost", "random_forest", "extra_trees"])
+@pytest.mark.parametrize("learner", ["linear", "lightgbm", "xgboost", "random_forest", "extra_trees", "neural"])
 def test_every_learner_of_ours_learns(learner: str, task: str, name: str) -> None:
-    if learner == "xgboost":
-        pytest.importorskip("xgboost")
+    if learner in EXTRAS:
+        pytest.importorskip(EXTRAS[learner][1])
     found = learning_tests(learner, LEARNERS[learner].defaults, rows(task, weights=name == "auc"), goal(task, name), 0)
     assert failed(found) == [], found
-    assert len(found) == (2 if learner in ("lightgbm", "xgboost", "extra_trees") else 1)
+    assert len(found) == (2 if learner in ("lightgbm", "xgboost", "extra_trees", "neural") else 1)
 
 
 @pytest.mark.parametrize("loss", ["metric", "squared", "poisson", "log"])
-@pytest.mark.parametrize("learner", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("learner", ["lightgbm", "xgboost", "neural"])
 def test_amounts_are_learned_by_any_loss(learner: str, loss: str) -> None:
-    if learner == "xgboost":
-        pytest.importorskip("xgboost")
+    if learner in EXTRAS:
+        pytest.importorskip(EXTRAS[learner][1])
     given = rows("regression")
     amounts = Rows(given.features, np.maximum(given.target, 0.0))
     found = learning_tests(learner, {**LEARNERS[learner].defaults, "loss": loss}, amounts, goal("regression", "mae"), 0)

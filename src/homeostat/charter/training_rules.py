@@ -161,10 +161,10 @@ def intervals_group_by_an_input(task: Task, success: Success, privacy: Privacy, 
 
 
 def components_have_a_learner(preparation: Preparation, learning: Learning) -> Found:
-    """Principal components are for linear learners, so one is tried."""
-    if preparation.pca is not None and "linear" not in learning.learners:
-        message = f"got {preparation.pca}, and learning.learners has no linear learner"
-        yield Violation("HS119", ("preparation", "pca"), message, "add linear to learning.learners, or drop it")
+    """Principal components are for learners of scaled numbers, so one is tried."""
+    if preparation.pca is not None and {"linear", "neural"}.isdisjoint(learning.learners):
+        message = f"got {preparation.pca}, and learning.learners has no linear learner and no neural one"
+        yield Violation("HS119", ("preparation", "pca"), message, "add linear or neural to learning.learners, or drop it")
 
 
 def choices_can_be_done(task: Task, success: Success, preparation: Preparation) -> Found:

@@ -16,6 +16,7 @@ import numpy as np
 from homeostat.graph.calendar import calendar_part
 from homeostat.graph.foreign import run_foreign
 from homeostat.graph.plan import (
+    Activation,
     Clip,
     Concat,
     Constant,
@@ -214,6 +215,12 @@ def _foreign(node: Foreign, blocks: _Blocks) -> Floats:
 
 
 @_meaning.register
+def _activation(node: Activation, blocks: _Blocks) -> Floats:
+    x = blocks[node.source]
+    return np.where(x > 0, x, 0.0) if node.kind == "relu" else x * _sigmoid(x)
+
+
+@_meaning.register
 def _constant(node: Constant, blocks: _Blocks) -> Floats:
     return np.tile(node.values, (blocks.numbers.shape[0], 1))
 
@@ -278,10 +285,14 @@ def _link(node: Link, blocks: _Blocks) -> Floats:
         if node.kind == "exp":
             return np.exp(x)
         if node.kind == "sigmoid":
-            small = np.exp(-np.abs(x))  # never overflows
-            p = np.where(x >= 0, 1.0, small) / (1.0 + small)
+            p = _sigmoid(x)
             return np.hstack([1.0 - p, p])
         if node.kind == "softmax":
             powers = np.exp(x - x.max(axis=1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))
     return x
+
+
+def _sigmoid(x: Floats) -> Floats:
+    small = np.exp(-np.abs(x))  # never overflows
+    return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small))

@@ -11,6 +11,7 @@ from homeostat.graph.calendar import calendar_part
 from homeostat.graph.foreign import inlined
 from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
 from homeostat.graph.plan import (
+    Activation,
     Clip,
     Concat,
     Constant,
@@ -133,6 +134,12 @@ def _concat(node: Concat, graph: Writer) -> Tensor:
 @write.register
 def _linear(node: Linear, graph: Writer) -> Tensor:
     return graph.op("MatMul", graph[node.source], graph.array(double(node.weights), "weights")) + graph.array(double(node.bias), "bias")
+
+
+@write.register
+def _activation(node: Activation, graph: Writer) -> Tensor:
+    x = graph[node.source]
+    return graph.op("Relu", x) if node.kind == "relu" else x * graph.op("Sigmoid", x)
 
 
 @write.register

@@ -224,6 +224,20 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Activation:
+    """What bends a neural network between two of its linear layers, number by number. The source must hold no NaN.
+
+    ``relu``: x where it is above 0, else 0. ``silu``: x / (1 + e to the -x).
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016), section 2, for silu.
+    """
+
+    out: str
+    source: str
+    kind: Literal["relu", "silu"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trees:
     """A sum of regression trees plus a bias; k = len(bias) outputs.
 
@@ -333,7 +347,7 @@ class Foreign:
 
 Node = (
     Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Single | Concat  # what prepares
-    | Linear | Trees | Constant | Link | Prior | Log | Interpolate | Foreign  # what predicts
+    | Linear | Activation | Trees | Constant | Link | Prior | Log | Interpolate | Foreign  # what predicts
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ _PATHS: Mapping[str, tuple[str, tuple[Any, ...]]] = MappingProxyType(
         "linear": ("penalty", (1e6, 1e4, 1e2, 1.0)),
         "random_forest": ("max_leaves", (2, 8, 32, 128)),
         "extra_trees": ("max_leaves", (2, 8, 32, 128)),
+        "neural": ("rounds", (1, 3, 9, 27)),
     }
 )
 _FREE: Mapping[str, Params] = MappingProxyType(
@@ -58,12 +59,13 @@ _FREE: Mapping[str, Params] = MappingProxyType(
         },
         "xgboost": {"rounds": 200, "learning_rate": 0.3, "min_child_weight": 0.0, "lambda": 0.0, "colsample_bynode": 1.0},
         "extra_trees": {"max_leaves": 1_000, "min_samples_leaf": 1, "max_features": 1.0},
+        "neural": {"rounds": 40, "learning_rate": 0.005, "dropout": 0.0, "weight_decay": 0.0},
     }
 )
 """Params without brakes of the learners that can fit any rows; a random forest leaves rows out of each tree, a line is a line."""
 
 
-_ABSOLUTE = ("lightgbm", "xgboost")
+_ABSOLUTE = ("lightgbm", "xgboost", "neural")
 """Learners that make the mean absolute error small where that is the metric; the others make squares small."""
 
 

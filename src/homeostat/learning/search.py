@@ -17,6 +17,7 @@ from homeostat.errors import LearningError
 from homeostat.learning.candidate import Candidate, Good, alone, goal_of
 from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import Room, ensemble
+from homeostat.learning.learners.extras import require
 from homeostat.learning.proposals import Asked, Proposer, first_round
 from homeostat.learning.together import Together, one_by_one
 from homeostat.learning.trials import Bench, Choice, Limits, Outcome, Stages, lost
@@ -90,9 +91,10 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         most_mb: what the bundle may have: a larger trial cannot win, nor members that are too large together.
 
     Raises:
-        LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons.
+        LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons; HS310, a library is not installed.
         CharterError: HS106, every window is cut by time and there is no time column.
     """
+    require(section.learners)
     goal = goal_of(split, task, metric)
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)

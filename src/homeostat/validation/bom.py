@@ -24,6 +24,7 @@ LICENCES = {
     "scikit-learn": "BSD-3-Clause",
     "lightgbm": "MIT",
     "xgboost-cpu": "Apache-2.0",
+    "torch": "BSD-3-Clause",
     "optuna": "MIT",
     "scipy": "BSD-3-Clause",
     "onnx": "Apache-2.0",

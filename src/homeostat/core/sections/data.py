@@ -121,7 +121,9 @@ class Preparation(Section):
     columns: dict[str, ColumnChoice] = Field(default_factory=dict, description="decisions of the analysis, overridden column by column")
     text_terms: int = Field(default=200, ge=1, le=20_000, description="how many terms of a text column become features")
     select: int | None = Field(default=None, gt=0, description="keep only so many features, the most telling ones")
-    pca: int | None = Field(default=None, gt=0, description="linear learners: replace the features by so many principal components")
+    pca: int | None = Field(
+        default=None, gt=0, description="linear learners and neural networks: replace the features by so many principal components"
+    )
     imbalance: Literal["none", "weights", "oversample", "undersample"] = Field(
         default="none", description="rare classes: by weights, or by resampling, in training rows only"
     )

@@ -18,7 +18,7 @@ class Budget(Section):
     trials: int | None = Field(default=None, gt=0)
 
 
-LearnerName = Literal["naive", "linear", "lightgbm", "xgboost", "random_forest", "extra_trees"]
+LearnerName = Literal["naive", "linear", "lightgbm", "xgboost", "random_forest", "extra_trees", "neural"]
 
 
 class Intervals(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homeostat.learning.learners import lightgbm, linear, naive, xgboost
+from homeostat.learning.learners import lightgbm, linear, naive, neural, xgboost
 from homeostat.learning.learners.forest import Forest
 
 if TYPE_CHECKING:
@@ -17,4 +17,5 @@ LEARNERS: dict[str, Learner] = {
     "xgboost": xgboost,
     "random_forest": Forest("random_forest"),
     "extra_trees": Forest("extra_trees"),
+    "neural": neural,
 }

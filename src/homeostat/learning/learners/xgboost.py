@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from homeostat.errors import LearningError
 from homeostat.graph.plan import Single
 from homeostat.learning.learner import Fitted, unwatched
-from homeostat.learning.learners import boosting
+from homeostat.learning.learners import boosting, extras
 from homeostat.learning.learners.trees import forest_of, tree_of
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
     Raises:
         LearningError: HS310, XGBoost is not installed.
     """
-    xgboost = _library()
+    xgboost = extras.library("xgboost")
     loss = boosting.loss_of(params)
     settings = {
         "tree_method": "hist",
@@ -96,16 +95,6 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
         return boosting.answered(scores, loss).reshape(len(features), -1)
 
     return Fitted(nodes_of(booster[:rounds], goal, loss), predict, {**params, "rounds": int(rounds)}, single=True)
-
-
-def _library() -> Any:
-    try:
-        import xgboost
-    except ImportError as missing:
-        raise LearningError(
-            "HS310", "XGBoost is not installed", place="learning.learners", next_step="pip install 'homeostat[xgboost]', or take it out"
-        ) from missing
-    return xgboost
 
 
 def _watched(xgboost: Any, watch: Watch, rate: float, errors: list[float]) -> Any:
