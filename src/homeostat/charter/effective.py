@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from homeostat.core.forecasts import HORIZON, filled, lead
 from homeostat.core.sections import Baseline, Section, Success, Value
@@ -63,7 +63,7 @@ def with_forecast(charter: Charter) -> Charter:
 
 def _assumed(section: S, **values: Any) -> S:
     """The section with other values that it does not count as said."""
-    return type(section).model_construct(_fields_set=set(section.model_fields_set), **{**dict(section), **values})
+    return cast("S", type(section).model_construct(_fields_set=set(section.model_fields_set), **{**dict(section), **values}))
 
 
 def charter_of(charter: Charter, objective: Objective) -> Charter:

@@ -98,6 +98,15 @@ def season_mean_column(target: str, season: int) -> str:
     return f"{target}_season_{season}_mean"
 
 
+def columns_ahead(task: Task) -> frozenset[str]:
+    """The columns that say something of the moment that is forecast; the others are the same for all horizons of an origin."""
+    if task.forecast is None:
+        return frozenset()
+    seasons = filled(task.forecast).season or ()
+    told = (name(task.target, season) for season in seasons for name in (season_column, season_mean_column))
+    return frozenset({*task.entity, str(task.time), HORIZON, *task.forecast.known, *told})
+
+
 STATISTICS = ("mean", "std", "min", "max")
 
 

@@ -119,7 +119,19 @@ def _log(project: Project, now: Serving, dataset: Fact, rows: pl.DataFrame, answ
     try:
         log.append(
             [
-                Prediction(f"pr-{name}", f"rq-{request}", row, utc_text(moment), manifest.name, now.version.number, ARM, inputs, scores, answer, 0.0)
+                Prediction(
+                    f"pr-{name}",
+                    f"rq-{request}",
+                    row,
+                    utc_text(moment),
+                    manifest.name,
+                    now.version.number,
+                    ARM,
+                    inputs,
+                    scores,
+                    answer,
+                    0.0,
+                )
                 for row, (name, inputs, scores, answer) in enumerate(zip(ids, sent.to_dicts(), *answered, strict=True))
             ]
         )

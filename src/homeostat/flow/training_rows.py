@@ -95,7 +95,9 @@ def outside(project: Project, dataset: Fact, rows: pl.DataFrame, quarantines: Se
     from homeostat.monitoring.windows import moments
 
     time = project.charter.task.time
-    for fact in quarantines if time is not None else ():
+    if time is None:
+        return rows
+    for fact in quarantines:
         start, end = (datetime.fromisoformat(str(fact.body[side])) for side in ("start", "end"))
         moment = moments(rows[time])
         inside = ((moment >= start) & (moment < end)).fill_null(False)

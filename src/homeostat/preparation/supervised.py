@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.core.durations import format_duration
 from homeostat.core.forecasts import (
     HORIZON,
     ORIGIN,
@@ -98,7 +99,9 @@ def latest_view(frame: pl.DataFrame, task: Task, at: datetime | None = None) -> 
     origins = known.group_by(SERIES).agg(newest.alias(ORIGIN), pl.col(STEP).min().alias("_first"), pl.col(OFFSET).first())
     if at is not None:
         asked = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
-        origins = origins.with_columns(((asked - pl.col(OFFSET)) // _step_us(forecast)).alias(ORIGIN)).filter(pl.col("_first") <= pl.col(ORIGIN))
+        origins = origins.with_columns(((asked - pl.col(OFFSET)) // _step_us(forecast)).alias(ORIGIN)).filter(
+            pl.col("_first") <= pl.col(ORIGIN)
+        )
     return _view(rows, origins.drop("_first").sort(SERIES), task, known_targets=False)
 
 
@@ -123,8 +126,12 @@ def _placed(frame: pl.DataFrame, task: Task, forecast: Forecast) -> pl.DataFrame
             raise DataError(code, f"missing; the data has {', '.join(frame.columns[:20])}", place=f"column {name!r}")
     taken = [name for name in made_columns(task) if name in frame.columns]
     if taken:
-        step = "rename it in data.features, or choose other lags, windows or seasons"
-        raise DataError("HS358", "the rows of a forecast get a column of this name", place=f"column {taken[0]!r}", next_step=step)
+        raise DataError(
+            "HS358",
+            "the rows of a forecast get a column of this name",
+            place=f"column {taken[0]!r}",
+            next_step="rename it in data.features, or choose other lags, windows or seasons",
+        )
     seconds = seconds_of(frame, time)
     there = ~np.isnan(seconds)
     moments = np.round(seconds[there] * 1e6).astype(np.int64)
@@ -148,12 +155,10 @@ def _refuse_irregular(placed: pl.DataFrame, task: Task, forecast: Forecast) -> N
 
     off = placed.filter(pl.col(OFFSET) != pl.col(OFFSET).mode().sort().first().over(SERIES))
     if off.height:
-        from homeostat.core.durations import format_duration
-
-        message = f"{off.height} of {placed.height} rows do not lie whole steps of {format_duration(forecast.step)} from the others of their series"
         raise DataError(
             "HS356",
-            f"{message}; the first: {_told(off, task)}",
+            f"{off.height} of {placed.height} rows do not lie whole steps of {format_duration(forecast.step)} from the others of their "
+            f"series; the first: {_told(off, task)}",
             place=_place(off, task),
             next_step="set task.forecast.step to the step of the data, or bring the rows to whole steps in data.features",
         )
@@ -161,7 +166,10 @@ def _refuse_irregular(placed: pl.DataFrame, task: Task, forecast: Forecast) -> N
     if again.height:
         step = "name the columns that tell series apart in task.entity, or keep one row of each time in data.features"
         raise DataError(
-            "HS357", f"{again.height} rows have the time of another one; the first: {_told(again, task)}", place=_place(again, task), next_step=step
+            "HS357",
+            f"{again.height} rows have the time of another one; the first: {_told(again, task)}",
+            place=_place(again, task),
+            next_step=step,
         )
 
 

@@ -45,6 +45,7 @@ def _evaluate(project: Path, report: Path | None, bias_variance: int | None) -> 
         "baseline": body["baseline"],
         "currency": body["currency"],
         "scores": body["scores"],
+        "horizons": body.get("horizons", []),
         "examination": known.examination,
         "bias_variance": known.decomposition.body["losses"] if known.decomposition else None,
         "report": str(path),
