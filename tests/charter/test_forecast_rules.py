@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from homeostat.charter.columns import named_columns
 from homeostat.charter.effects import explain_effects
 from homeostat.charter.load import dump_charter, parse_charter, validate
-from homeostat.charter.schema import Charter
 from homeostat.charter.violations import clause
+
+if TYPE_CHECKING:
+    from homeostat.charter.schema import Charter
 
 BASE: dict[str, Any] = {
     "name": "bikes",

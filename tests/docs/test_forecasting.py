@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +26,7 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def bikes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def bikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forecast") / "bikes"
     (folder / "data").mkdir(parents=True)
     FIRST.write_csv(folder / "data" / "first.csv")
@@ -41,7 +40,7 @@ def bikes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         for line in BLOCKS["sh"].splitlines():
             assert main(line.split()[1:]) == 0
-    yield folder
+    return folder
 
 
 def asked(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
