@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "forecasting.md").read_text(encoding="utf-8")
 BLOCKS: dict[str, str] = dict(re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 BIKE = pl.read_csv(Path(homeostat.__file__).parent / "data" / "bike_hourly.csv")
 FIRST = BIKE.filter(pl.col("dteday") < "2011-03-06")
-KNOWN_AHEAD = BIKE.filter(pl.col("dteday") == "2011-03-06").with_columns(pl.lit(None, pl.Int64).alias("cnt", "casual", "registered"))
+KNOWN_AHEAD = BIKE.filter(pl.col("dteday") == "2011-03-06").with_columns(cnt=None, casual=None, registered=None)
 QUICK = {
     "holdout: 60d": "holdout: 10d",
     "validation: 60d": "validation: 10d",
