@@ -31,3 +31,11 @@ def test_rows_judged_together(changes: dict[str, Any], block: int) -> None:
     charter = revised(BIKE, {"preparation.holdout": 0.2, "preparation.validation": 0.2, **changes})
     assert judged_block(charter, HOURS) == block
     assert block_length(charter, HOURS) == max(block, 10)
+
+
+def test_forecasts_hang_together_over_their_horizon() -> None:
+    forecast = {"step": "1h", "horizon": 72, "season": (24,)}
+    charter = revised(BIKE, {"task.forecast": forecast, "task.entity": [], "preparation.holdout": 0.2, "preparation.validation": 0.2})
+    assert block_length(charter, HOURS) == 72
+    twice = pl.concat([HOURS, HOURS]).sort("dteday")  # each hour from two origins
+    assert block_length(charter, twice) == 144

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.charter.sql import columns_of
 from homeostat.charter.violations import Loc, clause, shown
+from homeostat.core.forecasts import made_columns
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
     """Every column of the main rows that the charter names, with the clause that names it; the targets first.
 
     A private column that is misspelt would go unprotected, so it must be there too; with further tables it may be one of theirs.
+    Columns that only the rows of a forecast have are not among them.
     """
+    made = made_columns(charter.task)
+    yield from ((loc, column) for loc, column in _named(charter) if column not in made)
+
+
+def _named(charter: Charter) -> Iterator[tuple[Loc, str]]:
     targets: dict[Loc, str] = {("objectives", index, "target"): each.target for index, each in enumerate(charter.objectives)}
     targets = targets or {("task", "target"): charter.task.target}
     intervals = charter.learning.intervals
@@ -36,6 +43,7 @@ def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
         ("task", "entity"): charter.task.entity,
         ("task", "leave_out"): charter.task.leave_out,
         ("success", "segments"): charter.success.segments,
+        ("task", "forecast", "known"): charter.task.forecast.known if charter.task.forecast else (),
     }
     if not charter.data.tables:
         lists |= {("privacy", name): getattr(charter.privacy, name) for name in type(charter.privacy).model_fields}

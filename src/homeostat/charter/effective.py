@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from homeostat.core.sections import Success, Value
+from homeostat.core.forecasts import HORIZON, filled, lead
+from homeostat.core.sections import Baseline, Section, Success, Value
 
 if TYPE_CHECKING:
     from homeostat.charter.schema import Charter
     from homeostat.core.sections import Objective, Task
+
+S = TypeVar("S", bound=Section)
 
 
 def never_inputs(charter: Charter) -> dict[str, str]:
@@ -31,6 +34,36 @@ def effective_task(charter: Charter) -> Task:
     """The charter's task whose ``leave_out`` names every column that is never an input. What fits or feeds a model is given this one."""
     forbidden = sorted(set(never_inputs(charter)) - set(charter.task.leave_out))
     return charter.task.model_copy(update={"leave_out": (*charter.task.leave_out, *forbidden)})
+
+
+def with_forecast(charter: Charter) -> Charter:
+    """The charter with what follows from ``task.forecast`` and is not said: its own clauses, the gap of the split, baseline and segments.
+
+    The gap is the furthest horizon, and the time labels are late: no target that teaches is later than the first origin that is judged.
+    The baseline is the season before, and the error is told by horizon.
+    """
+    task = charter.task
+    if task.forecast is None or task.time is None or not task.forecast.step:
+        return charter
+    forecast = filled(task.forecast)
+    split, success = charter.preparation.split, charter.success
+    if "gap" not in split.model_fields_set:
+        split = _assumed(split, gap=lead(forecast, task.label_delay))
+    if "baseline" not in success.model_fields_set:
+        success = _assumed(success, baseline=_assumed(Baseline(), kind="seasonal", period=(forecast.season or (1,))[0] * forecast.step))
+    if "segments" not in success.model_fields_set:
+        success = _assumed(success, segments=(HORIZON,))
+    changed = {
+        "task": _assumed(task, forecast=forecast),
+        "preparation": _assumed(charter.preparation, split=split),
+        "success": success,
+    }
+    return _assumed(charter, **changed)
+
+
+def _assumed(section: S, **values: Any) -> S:
+    """The section with other values that it does not count as said."""
+    return cast("S", type(section).model_construct(_fields_set=set(section.model_fields_set), **{**dict(section), **values}))
 
 
 def charter_of(charter: Charter, objective: Objective) -> Charter:

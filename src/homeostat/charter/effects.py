@@ -100,6 +100,13 @@ _TASK = {
     "entity": Effect(9, "alarm", "late labels are joined to predictions on it; seasonal baselines follow it"),
     "label_delay": Effect(9, "alarm", "performance is judged only once labels can be there; how far back a seasonal baseline looks"),
     "leave_out": Effect(4, "input", "these columns are no inputs"),
+    "forecast.step": Effect(4, "data", "values of a series lie so far apart; what lies between is an error, what is missing a null"),
+    "forecast.horizon": Effect(4, "data", "each origin gives a row for each of these steps ahead, with `horizon` as an input"),
+    "forecast.lags": Effect(4, "input", "which earlier values are inputs"),
+    "forecast.windows": Effect(4, "input", "over how many newest values statistics are inputs"),
+    "forecast.season": Effect(4, "input", "values of the seasons before are inputs; the first is the season of baseline and MASE"),
+    "forecast.known": Effect(4, "input", "columns taken from the moment that is forecast; all others are as of the origin"),
+    "forecast.every": Effect(4, "data", "from which steps training and judging forecast"),
 }
 _OBJECTIVES = {
     "name": Effect(6, "score", "names the model in trials, in gates and in each version"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from homeostat.charter.clauses import section_at
+from homeostat.charter.effective import with_forecast
 from homeostat.charter.explain import explain
 from homeostat.charter.rules import violations
 from homeostat.charter.schema import Charter
@@ -81,6 +82,7 @@ def validate(raw: dict[str, Any]) -> tuple[Charter | None, list[Violation]]:
         charter = Charter.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
         return None, [*explain(error), *violations(_well_formed(raw))]
+    charter = with_forecast(charter)
     return charter, violations(dict(charter))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from homeostat.charter import data_rules, goal_rules, objective_rules, training_rules
+from homeostat.charter import data_rules, forecast_rules, goal_rules, objective_rules, training_rules
 from homeostat.core.sections import Section
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (goal_rules.positive_is_for_binary, ("task",)),
     (goal_rules.peak_is_above_the_mean, ("problem",)),
     (goal_rules.edge_has_a_size, ("problem", "success")),
+    (forecast_rules.forecasts_are_of_series, ("task", "objectives", "labelling")),
+    (forecast_rules.forecast_columns_are_free, ("task",)),
+    (forecast_rules.forecasts_are_cut_by_time, ("task", "preparation")),
+    (forecast_rules.baseline_is_a_season, ("task", "success")),
     (objective_rules.objectives_make_a_sum, ("task", "objectives")),
     (objective_rules.objectives_can_be_learned, ("task", "objectives", "success", "privacy")),
     (objective_rules.objectives_keep_their_holdout, ("objectives", "preparation", "labelling")),

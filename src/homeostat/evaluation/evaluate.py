@@ -51,6 +51,7 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
     decided: Decided = Decided(),
     seed: int = 0,
     block: int = 1,
+    further: Sequence[Metric] = (),
 ) -> tuple[Score, ...]:
     """All scores of a candidate on these rows: the success metric first, then the task's others, money, then segments.
 
@@ -66,6 +67,7 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
         decided: how decisions were made, for money and for the metrics of decisions.
         seed: of the resampling.
         block: rows resampled together, for rows in time order.
+        further: metrics that are made for these rows.
 
     A score is given only where both the metric and its interval are defined (auc isn't on rows of one class), so every number in
     the answer is finite.
@@ -80,7 +82,7 @@ def evaluate(  # noqa: PLR0913 - one keyword per thing the charter says about ju
     how = Resampling(success.confidence, seed=seed, block=block)
     rule = rule_of(decided, value, classes)
     first = metric(success.metric).by(rule)
-    metrics = (first, *(one.by(rule) for one in metrics_for(task_type) if one.name != first.name))
+    metrics = (first, *(one.by(rule) for one in metrics_for(task_type) if one.name != first.name), *further)
     found = _scores(metrics, y, scores, how)
     if not found or found[0].metric != first.name:
         raise LearningError(

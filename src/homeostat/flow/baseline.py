@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from homeostat.core.forecasts import season_column
 from homeostat.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def baseline_answers(charter: Charter, classes: tuple[str, ...], seen: pl.DataFr
     """What ``success.baseline`` answers for the asked rows; of kind ``none`` what the naive one answers.
 
     ``naive``: the best constant on the seen rows. ``seasonal``: the target one period before, of the same entity where task.entity
-    names columns beside the time; with labels later than a period, so many whole periods before that the label was known by then.
+    names columns beside the time; with labels later than a period, so many whole periods before that the label was known by then; of a
+    forecast so many that it was known at the row's origin.
     The season before may lie in either frame. ``column``: the answer in the column. ``rule``: the value of
     the SQL expression. Where these say nothing (a null, an unknown class, no row one period before), the naive answer stands.
 
@@ -62,7 +64,10 @@ def baseline_answers(charter: Charter, classes: tuple[str, ...], seen: pl.DataFr
     kind = charter.success.baseline.kind
     if kind in {"naive", "none"}:
         return Answers(naive, 0)
-    if kind == "seasonal":
+    if kind == "seasonal" and task.forecast is not None and charter.success.baseline.period is not None:
+        before = season_column(task.target, charter.success.baseline.period // task.forecast.step)
+        past, answers = seen[before], asked[before]
+    elif kind == "seasonal":
         past, answers = _seasonal(charter, classes, seen, asked)
     else:
         past, answers = (_told(charter, frame) for frame in (seen, asked))

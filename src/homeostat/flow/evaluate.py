@@ -14,6 +14,7 @@ from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.baseline import baseline_answers
 from homeostat.flow.blocks import judged_block
 from homeostat.flow.examine import examine
+from homeostat.flow.horizons import by_horizon, scaled
 from homeostat.flow.objectives import objective_scores
 from homeostat.flow.origins import require_labels
 from homeostat.flow.registry import champion, load_bundle
@@ -74,6 +75,7 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
         "arrays": project.blobs.put(dump_arrays(arrays)),
         "examination": examine(project, candidate, split, arrays, block),
         "scores": scores,
+        "horizons": by_horizon(project.charter, split.holdout, arrays),
         "robustness": asdict(_robustness(project, candidate, split, arrays["y"])),
         **_intervals(project, candidate, split, arrays, block),
     }
@@ -182,5 +184,6 @@ def _judge(project: Project, candidate: Fact, split: Split, arrays: Mapping[str,
         decided=Decided(float(candidate.body["threshold"]), amounts(charter, split.holdout)),
         seed=charter.learning.seed,
         block=block,
+        further=scaled(charter, split),
     )
     return [asdict(score) for score in scores]

@@ -63,10 +63,11 @@ def assess_frame(project: Project, frame: pl.DataFrame, progress: Progress | Non
     from homeostat.charter.effective import effective_task
     from homeostat.charter.feasibility import assess
     from homeostat.flow.scoping import measure
+    from homeostat.flow.training_rows import as_learned
     from homeostat.preparation.split import split
 
     charter = project.charter.model_copy(update={"task": effective_task(project.charter)})
-    rows = frame.drop("_source", "_line", strict=False)
+    rows = as_learned(charter.task, frame).drop("_source", "_line", strict=False)
     try:
         parts = split(rows, charter.task, charter.preparation)
         evidence = measure(charter, parts, rows.height, progress)

@@ -44,8 +44,9 @@ def take_labels(project: Project, path: Path) -> Fact:
     _check_labels(project, path, frame)
     # The join itself says what is wrong with the columns; an empty log joins to nothing but is checked the same.
     whole = with_combined(frame, task.target, project.charter.objectives)
-    report = join_labels(_joinable(read_served(project).frame, task.entity), whole, task.target, task.entity)
-    keys = ["prediction_id", *task.entity]
+    key = label_key(task)
+    report = join_labels(_joinable(read_served(project).frame, key), _timed(whole, task), task.target, key)
+    keys = ["prediction_id", *key]
     stored = frame.select(
         *[
             (texts(frame[key]) if key in frame.columns else pl.Series(key, [None] * frame.height, dtype=pl.String)).alias(key)
@@ -101,19 +102,55 @@ def labelled(project: Project, served: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     table = project.table("labels")
-    if served.is_empty() or not table.exists():
+    task = project.charter.task
+    if served.is_empty() or not (table.exists() or task.forecast):
         return served.clear()
     # Of two labels for one row the one that was taken in last counts, whatever its file is called.
-    labels = table.read().sort("_taken", maintain_order=True).drop("_taken")
-    target = project.charter.task.target
+    given = [table.read().sort("_taken", maintain_order=True).drop("_taken")] if table.exists() else []
+    if task.forecast is not None:
+        told = [*_came(project, served), *(_timed(each, task) for each in given)]
+        return _joined(served, pl.concat(told, how="diagonal_relaxed"), task) if told else served.clear()
+    (labels,), target = given, task.target
     if not project.charter.objectives:
-        return _joined(served, labels, project.charter.task)
+        return _joined(served, labels, task)
     found = []
     for number, rows in served.partition_by("_version", as_dict=True, maintain_order=True).items():
         objectives = objectives_served(project, int(str(number[0])))
         own = with_combined(labels.drop(target, strict=False), target, objectives) if objectives else labels
         found.append(_joined(rows, own, project.charter.task) if target in own.columns else rows.clear())
     return pl.concat(found, how="diagonal_relaxed").sort("_moment", maintain_order=True)
+
+
+def label_key(task: Task) -> tuple[str, ...]:
+    """The columns that identify what a prediction is about: those of the entity, and of a forecast the time as well."""
+    return (*task.entity, task.time) if task.forecast is not None and task.time is not None else task.entity
+
+
+def _timed(labels: pl.DataFrame, task: Task) -> pl.DataFrame:
+    """Labels of a forecast with their time as a moment: it meets that of a prediction however either is written."""
+    from homeostat.monitoring.windows import moments
+
+    if task.forecast is None or task.time not in labels.columns:
+        return labels
+    return labels.with_columns(moments(labels[task.time]).alias(task.time))
+
+
+def _came(project: Project, served: pl.DataFrame) -> list[pl.DataFrame]:
+    """What came of a forecast: the values of the newest dataset version, as labels by series and time.
+
+    Nothing where rows were served without their series or time: such predictions are labelled by their id.
+    """
+    import polars as pl
+
+    from homeostat.core.targets import texts
+    from homeostat.flow.datasets import read_dataset
+
+    task, newest = project.charter.task, project.ledger.find("dataset", limit=1)
+    if not newest or not set(label_key(task)) <= set(served.columns):
+        return []
+    rows = read_dataset(project, newest[0])
+    named = [texts(rows[name]) for name in (*task.entity, task.target)]
+    return [_timed(rows.select(*named, str(task.time), pl.lit(None, pl.String).alias("prediction_id")), task)]
 
 
 def objectives_served(project: Project, number: int) -> tuple[Objective, ...]:
@@ -131,9 +168,8 @@ def _joined(served: pl.DataFrame, labels: pl.DataFrame, task: Task) -> pl.DataFr
 
     by_id = labels.filter(labels["prediction_id"].is_not_null())
     by_entity = labels.filter(labels["prediction_id"].is_null()).drop("prediction_id")
-    joined = [
-        join_labels(_joinable(served, task.entity), part, task.target, task.entity).joined for part in (by_id, by_entity) if part.height
-    ]
+    key = label_key(task)
+    joined = [join_labels(_joinable(served, key), part, task.target, key).joined for part in (by_id, by_entity) if part.height]
     whole = pl.concat(joined, how="diagonal_relaxed") if joined else served.clear()
     return whole.unique(subset="_prediction_id", keep="first", maintain_order=True).sort("_moment", maintain_order=True)
 

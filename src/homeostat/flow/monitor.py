@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from homeostat.core.forecasts import columns_ahead
 from homeostat.core.ids import canonical, digest, fact_id
 from homeostat.flow.labels import labelled
 from homeostat.flow.performance import judge_performance
@@ -86,7 +87,7 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
     from homeostat.monitoring.observe import observe
 
     charter = project.charter
-    reference = _logged(project, load_profile(project, str(view.version.fact.body["profile"])))
+    reference = _watched(project, load_profile(project, str(view.version.fact.body["profile"])))
     bundle = load_bundle(project, view.version.bundle)
     current = _profile(project, view, bundle, reference)
     breaches = _breaches(project, view, bundle)
@@ -122,10 +123,16 @@ def _judge(project: Project, view: View, key: str, stage: str) -> Fact:
     return project.require(made.id)
 
 
-def _logged(project: Project, reference: Profile) -> Profile:
-    """The reference without the columns that are never logged: their absence from a window says nothing."""
-    hidden = project.charter.privacy.never_log
-    return replace(reference, columns={name: column for name, column in reference.columns.items() if name not in hidden})
+def _watched(project: Project, reference: Profile) -> Profile:
+    """The reference without the columns that are never logged: their absence from a window says nothing.
+
+    Of a forecast only columns that say something of the moment that is forecast: the others stand once for each origin, however many
+    rows it has, so that they are stuck in a window of few origins, and no test that counts rows is right about them.
+    """
+    charter = project.charter
+    ahead, hidden = columns_ahead(charter.task), charter.privacy.never_log
+    kept = {name: column for name, column in reference.columns.items() if name not in hidden and (not ahead or name in ahead)}
+    return replace(reference, columns=kept)
 
 
 def _profile(project: Project, view: View, bundle: Bundle, reference: Profile) -> Profile:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 ALL = Query("version")
-SMALL_IS_GOOD = ("size_mb", "latency_p99_ms")
+SMALL_IS_GOOD = ("size_mb", "latency_p99_ms", "mase")
 
 
 @dataclass(frozen=True, slots=True)

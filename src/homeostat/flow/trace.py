@@ -121,15 +121,25 @@ def _raw_row(project: Project, record: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _same_entity(project: Project, record: dict[str, Any], frame: pl.DataFrame) -> pl.Expr:
-    """Whether a row is about the prediction's entity, by the texts of its columns; never, where the charter names none."""
+    """Whether a row is about the prediction's entity, by the texts of its columns, and of a forecast about its moment.
+
+    Never, where the charter names nothing to tell by.
+    """
     import polars as pl
 
     from homeostat.core.targets import text_of, texts
+    from homeostat.flow.labels import label_key
+    from homeostat.monitoring.windows import moments
 
-    entity = project.charter.task.entity
-    if not entity or not all(name in record["inputs"] and name in frame.columns for name in entity):
+    task = project.charter.task
+    key = label_key(task)
+    if not key or not all(name in record["inputs"] and name in frame.columns for name in key):
         return pl.lit(value=False)
-    return pl.all_horizontal(pl.lit(texts(frame[name]) == text_of(record["inputs"][name])).fill_null(False) for name in entity)
+    same = [texts(frame[name]) == text_of(record["inputs"][name]) for name in task.entity]
+    if len(key) > len(task.entity):
+        asked = moments(pl.Series([str(record["inputs"][key[-1]])]))[0]
+        same.append(moments(frame[key[-1]]) == asked)
+    return pl.all_horizontal(pl.lit(each).fill_null(False) for each in same)
 
 
 def _place(project: Project, found: pl.DataFrame) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ mended file of the same month, is open again: it passed the contract after the b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from homeostat.core.facts import Fact
     from homeostat.core.records import Split
+    from homeostat.core.sections import Task
     from homeostat.flow.project import Project
 
 
@@ -50,7 +51,18 @@ def training_rows(project: Project, dataset: Fact, windows: Sequence[str] | None
     """
     from homeostat.flow.datasets import read_dataset
 
-    return usable(project, dataset, read_dataset(project, dataset), windows, labels)
+    rows = usable(project, dataset, read_dataset(project, dataset), windows, labels)
+    return replace(rows, frame=as_learned(project.charter.task, rows.frame))
+
+
+def as_learned(task: Task, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows as models learn from them and are judged on: those of the dataset, or of a forecast its origins and horizons.
+
+    A value that may not be used is in a forecast no target, and a null among the inputs.
+    """
+    from homeostat.preparation.supervised import training_view
+
+    return rows if task.forecast is None else training_view(rows, task)
 
 
 def usable(
@@ -59,23 +71,15 @@ def usable(
     """``training_rows`` of some rows of the dataset version: what it says of a row does not depend on the other rows."""
     from homeostat.core.objectives import with_combined
     from homeostat.flow.labelling import labels_version, with_labels
-    from homeostat.monitoring.windows import moments
     from homeostat.preparation.labelling import LABEL
     from homeostat.preparation.split import only
 
     version = labels_version(project) if labels == NOW else labels
-    task = project.charter.task
-    known = with_combined(rows, task.target, project.charter.objectives)
+    known = with_combined(rows, project.charter.task.target, project.charter.objectives)
     frame, _ = with_labels(project, dataset, known, version)
     labelled = only(frame, frame[LABEL].is_not_null())
     quarantines = project.ledger.find("quarantine") if windows is None else [project.require(each) for each in windows]
-    kept = labelled
-    if task.time is not None:
-        for fact in quarantines:
-            start, end = (datetime.fromisoformat(str(fact.body[side])) for side in ("start", "end"))
-            moment = moments(kept[task.time])
-            inside = ((moment >= start) & (moment < end)).fill_null(False)
-            kept = kept.filter(~(inside & ~kept["_source"].is_in(_delivered_after(project, dataset, fact))))
+    kept = outside(project, dataset, labelled, quarantines)
     return TrainingRows(
         frame=only(kept, kept[LABEL] != "rule"),
         weak=kept.filter(kept[LABEL] == "rule"),
@@ -84,6 +88,21 @@ def usable(
         windows=tuple(fact.id for fact in quarantines),
         labels=version,
     )
+
+
+def outside(project: Project, dataset: Fact, rows: pl.DataFrame, quarantines: Sequence[Fact]) -> pl.DataFrame:
+    """The rows that lie in none of these quarantined windows, or were delivered after it was found broken."""
+    from homeostat.monitoring.windows import moments
+
+    time = project.charter.task.time
+    if time is None:
+        return rows
+    for fact in quarantines:
+        start, end = (datetime.fromisoformat(str(fact.body[side])) for side in ("start", "end"))
+        moment = moments(rows[time])
+        inside = ((moment >= start) & (moment < end)).fill_null(False)
+        rows = rows.filter(~(inside & ~rows["_source"].is_in(_delivered_after(project, dataset, fact))))
+    return rows
 
 
 def split_rows(project: Project, frame: pl.DataFrame) -> Split:

@@ -175,6 +175,26 @@ def metric(name: str) -> Metric:
     return METRICS[name]
 
 
+MASE = "mase"
+DESCRIPTIONS: dict[str, str] = {
+    **{one.name: one.description for one in METRICS.values()},
+    MASE: "mean absolute error in units of the usual error of a season before",
+}
+"""What each metric is, in words."""
+
+
+def scaled_error(scales: Floats) -> Metric:
+    """``mase``: the mean absolute error in units of ``scales`` (n,), what is usual for each of the n rows it will be asked about.
+
+    No charter names it: for one series it ranks models as ``mae`` does.
+    Source: Hyndman & Koehler 2006, "Another look at measures of forecast accuracy", section 4, with the error of a season before as scale.
+
+    >>> scaled_error(np.array([2.0, 4.0])).score(np.array([1.0, 4.0]), np.array([[2.0], [8.0]]))
+    0.75
+    """
+    return _mean(MASE, _REGRESSION, lambda y, scores: kernels.absolute_error(y, scores) / scales, DESCRIPTIONS[MASE])
+
+
 def metrics_for(task_type: TaskType) -> tuple[Metric, ...]:
     """The metrics of a task, in a fixed order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import yaml
 
 from homeostat.charter.effective import effective_task
 from homeostat.charter.load import load_charter
+from homeostat.core import sections
 from homeostat.core.objectives import with_combined
 from homeostat.flow.baseline import lookback_s
 from homeostat.flow.develop import develop
@@ -24,6 +25,7 @@ from homeostat.graph.interpret import bounds, run
 from homeostat.learning.search import search
 from homeostat.preparation.decide import decide
 from homeostat.preparation.split import split
+from homeostat.preparation.supervised import training_view
 from homeostat.stats.metrics import metric
 from homeostat.testing.charters import revised
 
@@ -254,6 +256,23 @@ def queued(project: Project) -> Any:
 
 
 SEASON = {"kind": "seasonal", "period": "7d"}
+SERIES = pl.DataFrame(
+    {"t": [datetime(2024, 6, 1) + timedelta(hours=2 * n) for n in range(40)], "y": [n % 7 for n in range(40)], "open": range(40)}
+)
+
+
+def forecast(*, then: Any, **clause: Any) -> Callable[[], Outcomes]:
+    """The rows of a forecast under one value of a clause, and under another."""
+    ((name, first),) = clause.items()
+    told = {"step": "2h", "horizon": 2, "lags": [0], "windows": [3], "season": [3], "every": 1}
+
+    def rows(value: Any) -> Any:
+        task = sections.Task.model_validate({"type": "regression", "target": "y", "time": "t", "forecast": {**told, name: value}})
+        return training_view(SERIES, task).to_dicts()
+
+    return lambda: (rows(first), rows(then))
+
+
 CASES = {
     "task.type": both(
         answers,
@@ -265,6 +284,13 @@ CASES = {
     "task.time": both(parts, {}, {"task.time": None, "learning.windows": [{"kind": "all"}], "task.entity": []}),
     "task.entity": both(joined, {"task.entity": ["t"]}, {"task.entity": ["t", "hr"]}),
     "task.label_delay": both(lookback_s, {"success.baseline": SEASON}, {"success.baseline": SEASON, "task.label_delay": "8d"}),
+    "task.forecast.step": forecast(step="1h", then="2h"),
+    "task.forecast.horizon": forecast(horizon=2, then=[2, 4]),
+    "task.forecast.lags": forecast(lags=[0], then=[1]),
+    "task.forecast.windows": forecast(windows=[4], then=[6]),
+    "task.forecast.season": forecast(season=[4], then=[6]),
+    "task.forecast.known": forecast(known=[], then=["open"]),
+    "task.forecast.every": forecast(every=2, then=6),
     "task.leave_out": both(inputs, {}, {"task.leave_out": ["came", "code"]}),
     "objectives[].name": objective(0, "name", "amount"),
     "objectives[].target": objective(0, "target", "old"),

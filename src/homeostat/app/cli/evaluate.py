@@ -46,6 +46,7 @@ def _evaluate(project: Path, report: Path | None, bias_variance: int | None) -> 
         "currency": body["currency"],
         "scores": body["scores"],
         **({"intervals": body["intervals"]} if "intervals" in body else {}),
+        "horizons": body.get("horizons", []),
         "examination": known.examination,
         "bias_variance": known.decomposition.body["losses"] if known.decomposition else None,
         "report": str(path),

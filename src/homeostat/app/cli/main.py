@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "rollback": "Put the previous champion back.",
     "run": "Do stages 1 to 8 in one go; repeat only what changed.",
     "serve": "Serve the champion over HTTP.",
+    "forecast": "Forecast each series from its newest value with the champion.",
     "score": "Score a file in one batch.",
     "export": "Write the model for use elsewhere.",
     "mlflow": "Export to an MLflow server, and import from one.",

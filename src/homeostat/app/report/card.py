@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.app.report.frame import markdown
 from homeostat.app.report.vega import shown
-from homeostat.stats.metrics import METRICS
+from homeostat.stats.metrics import DESCRIPTIONS
 
 if TYPE_CHECKING:
     from homeostat.flow.recorded import Recorded
@@ -42,7 +42,7 @@ def card(known: Recorded, manifest: Manifest) -> str:
         "scores": [each for each in evaluation["scores"] if not each["segment"]],
         "segments": [each for each in evaluation["scores"] if each["segment"]][:MOST_ROWS],
         "intervals": evaluation.get("intervals", [])[:MOST_ROWS],
-        "descriptions": {one.name: one.description for one in METRICS.values()},
+        "descriptions": DESCRIPTIONS,
         "beside": {each["metric"]: each for each in found["beside"]},
         "inputs": manifest.inputs[:MOST_ROWS],
         "more_inputs": max(0, len(manifest.inputs) - MOST_ROWS),
@@ -58,9 +58,9 @@ def front_matter(known: Recorded) -> dict[str, Any]:
     task, version = str(known.task["type"]), known.version
     pipeline = PIPELINES[task]
     results = [
-        {"type": each["metric"], "value": each["value"], "name": METRICS[each["metric"]].description}
+        {"type": each["metric"], "value": each["value"], "name": DESCRIPTIONS[each["metric"]]}
         for each in known.evaluation.body["scores"]
-        if not each["segment"] and not each.get("objective") and each["metric"] in METRICS
+        if not each["segment"] and not each.get("objective") and each["metric"] in DESCRIPTIONS
     ]
     dataset = {
         "type": "tabular",

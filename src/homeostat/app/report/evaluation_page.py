@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.app.report import evaluation_plots as plots
 from homeostat.app.report.frame import Plots, rendered
-from homeostat.stats.metrics import METRICS
+from homeostat.stats.metrics import DESCRIPTIONS
 
 if TYPE_CHECKING:
     from homeostat.app.report.vega import Spec
@@ -34,7 +34,7 @@ def evaluation_page(known: Recorded) -> str:
         "success": known.score(str(known.candidate.body["metric"])),
         "gates": list(known.verdict.body["gates"]) if known.verdict else [],
         "figures": {name: [drawn.add(spec) for spec in specs if spec] for name, specs in _figures(known, found, parts).items()},
-        "descriptions": {one.name: one.description for one in METRICS.values()},
+        "descriptions": DESCRIPTIONS,
         "classes": list(known.candidate.body["classes"]),
         "rates": _THRESHOLDS,
     }

@@ -20,6 +20,7 @@ from homeostat.core.sections.data import (
 )
 from homeostat.core.sections.problem import (
     Baseline,
+    Forecast,
     Guardrail,
     MetricMapping,
     Money,
@@ -46,6 +47,7 @@ __all__ = [
     "Data",
     "Deploy",
     "Duration",
+    "Forecast",
     "Guardrail",
     "Intervals",
     "Join",

@@ -48,6 +48,29 @@ class Problem(Section):
     scale: Scale = Scale()
 
 
+Steps = Annotated[int, Field(gt=0, le=100_000)]
+
+
+class Forecast(Section):
+    """The rows are series in time, and what is predicted are their next values. What is left out here follows from step and horizon."""
+
+    step: Duration = Field(description="the time from one value of a series to the next")
+    horizon: Steps | Annotated[tuple[Steps, ...], Field(min_length=1)] = Field(
+        description="how many steps ahead: each step up to this one, or a list of steps"
+    )
+    lags: tuple[Annotated[int, Field(ge=0, le=100_000)], ...] | None = Field(
+        default=None, description="inputs: earlier values, so many steps before the newest one that is known; 0 is that one"
+    )
+    windows: tuple[Annotated[int, Field(gt=1, le=100_000)], ...] | None = Field(
+        default=None, description="inputs: mean, spread, least and most of so many newest known values"
+    )
+    season: tuple[Steps, ...] | None = Field(
+        default=None, description="after how many steps the series repeats; the first is the season of the baseline and of MASE"
+    )
+    known: tuple[Column, ...] = Field(default=(), description="columns known ahead, such as holidays: taken from the time that is forecast")
+    every: Steps | None = Field(default=None, description="every so many steps is an origin from which training and judging forecast")
+
+
 class Task(Section):
     """What is predicted, from what."""
 
@@ -58,6 +81,7 @@ class Task(Section):
     entity: tuple[Column, ...] = Field(default=(), description="columns that identify what a row is about; labels can be joined on them")
     label_delay: Duration = Field(default=timedelta(0), description="how long after a row its label is known")
     leave_out: tuple[Column, ...] = Field(default=(), description="columns never used as inputs (ids, leaks)")
+    forecast: Forecast | None = Field(default=None, description="regression: what is predicted are later values of series in time")
 
 
 class Objective(Section):

@@ -123,7 +123,7 @@ class Network:
 
 def batch_of(rows: int) -> int:
     """Rows of a batch: a power of two near a part of all rows, within bounds; never more than there are."""
-    return min(rows, max(LEAST_BATCH, min(MOST_BATCH, 2 ** round(math.log2(rows / BATCHES + 1.0)))))
+    return min(rows, max(LEAST_BATCH, min(MOST_BATCH, int(2.0 ** round(math.log2(rows / BATCHES + 1.0))))))
 
 
 def said(torch: Any, steps: Steps, layers: Layers, features: Any, between: Callable[[Any], Any] = lambda block: block) -> Any:

@@ -146,6 +146,7 @@ def _loss(torch: Any, goal: Goal, loss: boosting.Loss, target: _Target, device: 
     if goal.task == "multiclass":
         whole = y.long()
         return lambda said, at: (use.cross_entropy(said + centre, whole[at], reduction="none") * weights[at]).mean()
+    each: Callable[[Any, Any], Any]
     if goal.task == "binary":
         each = lambda said, y: use.binary_cross_entropy_with_logits(said + centre, y, reduction="none")  # noqa: E731
     elif loss == "poisson":
