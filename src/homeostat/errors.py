@@ -74,6 +74,8 @@ CODES: dict[str, str] = {
     "HS330": "no explained row lies in the segment asked for",
     "HS331": "a sum of several models is not studied or tested as one",
     "HS332": "a group of columns to leave out has one that is no input",
+    "HS340": "the source of the team's own estimator is not there",
+    "HS341": "the team's own estimator failed",
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
     "HS501": "the request body is not what this address expects",

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from homeostat.core import sections
     from homeostat.core.records import Decision, Split
     from homeostat.graph.plan import Floats
+    from homeostat.learning.learner import Learner
     from homeostat.learning.trials import Stages
 
 
-def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | None = None) -> Stages:
+def stages_of(
+    charter: Charter, split: Split, decisions: Sequence[Decision] | None = None, learners: Mapping[str, Learner] | None = None
+) -> Stages:
     """What a search of this charter on this split is given of stage 4.
 
     Args:
         charter: task, preparation and seed.
         split: classes are those of its training rows, and so are the decisions unless they are given.
         decisions: as ``decide`` took them.
+        learners: by name; None: those that come with this program.
 
     Raises:
         LearningError: HS301, one class only; HS304 or HS308, see ``preparation.decide``.
@@ -31,6 +35,7 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
     """
     from homeostat.charter.effective import effective_task
     from homeostat.core.targets import classes_of
+    from homeostat.learning.learners import LEARNERS
     from homeostat.learning.trials import Stages
     from homeostat.preparation.balance import balancer
     from homeostat.preparation.decide import CATEGORY_ENCODINGS, decide, encoded
@@ -44,6 +49,7 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
         select_window=lambda frame, window: training_window(charter, frame, window),
         balance=balancer(task, section, classes, charter.learning.seed),
         categories={"tree": CATEGORY_ENCODINGS} if encoded(taken, "ordinal") != tuple(taken) else {},
+        learners=LEARNERS if learners is None else learners,
     )
 
 

@@ -17,7 +17,7 @@ from homeostat.graph.plan import Input, Node, Plan
 
 FORMAT = 1
 _RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Plan, Input, *get_args(Node))}
-_DTYPES = ("<f8", "<i8", "|b1")
+_DTYPES = ("<f8", "<i8", "|b1", "|u1")
 
 
 def dump_plan(plan: Plan) -> bytes:
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {"is": type(value).__name__} | {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, np.ndarray):
-        kept = np.ascontiguousarray(value, dtype={"f": "<f8", "i": "<i8", "b": "|b1"}[value.dtype.kind])
+        kept = np.ascontiguousarray(value, dtype={"f": "<f8", "i": "<i8", "b": "|b1", "u": "|u1"}[value.dtype.kind])
         return {"dtype": kept.dtype.str, "shape": list(kept.shape), "base64": base64.b64encode(kept.tobytes()).decode()}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]

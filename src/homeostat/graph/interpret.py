@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.graph.calendar import calendar_part
+from homeostat.graph.foreign import run_foreign
 from homeostat.graph.plan import (
     Clip,
     Concat,
@@ -19,6 +20,7 @@ from homeostat.graph.plan import (
     Cycle,
     DatePart,
     Floats,
+    Foreign,
     Impute,
     Indicator,
     Interpolate,
@@ -252,6 +254,11 @@ def interpolated(values: Floats, x: Floats, y: Floats) -> Floats:
     slopes = np.append(np.diff(y) / np.diff(x), 0.0)
     at = np.searchsorted(x[1:], inside, side="right")  # NaN is behind the last point, and stays NaN by what follows
     return np.asarray(y[at] + slopes[at] * (inside - x[at]))
+
+
+@_meaning.register
+def _foreign(node: Foreign, blocks: _Blocks) -> Floats:
+    return run_foreign(node.graph, blocks[node.source])
 
 
 @_meaning.register

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.errors import LearningError
+from homeostat.graph.foreign import IR_VERSION, ML_OPSET, OPSET
 from homeostat.graph.onnx_nodes import write
 from homeostat.graph.onnx_writer import ML, Tensor, Writer, double
 from homeostat.graph.plan import widths
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Plan
 
-OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 

@@ -15,6 +15,7 @@ from homeostat.graph.plan import (
     Constant,
     Cycle,
     DatePart,
+    Foreign,
     Impute,
     Indicator,
     Interpolate,
@@ -211,6 +212,11 @@ def _interpolate(node: Interpolate, graph: Writer) -> Tensor:
     tables = {"x": points, "y": y, "slopes": slopes}
     here, start, slope = (graph.op("Gather", graph.array(values, name), at) for name, values in tables.items())
     return start + slope * (inside - here)
+
+
+@write.register
+def _foreign(node: Foreign, graph: Writer) -> Tensor:
+    return graph.inline(node.graph.tobytes(), graph[node.source])
 
 
 @write.register

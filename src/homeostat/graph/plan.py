@@ -300,9 +300,19 @@ class Interpolate:
     y: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreign:
+    """What an ONNX graph of another program says: ``graph`` holds its bytes, as ``foreign.enclosed`` gives them; ``width`` outputs."""
+
+    out: str
+    source: str
+    graph: NDArray[np.uint8]
+    width: int
+
+
 Node = (
     Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Single | Concat  # what prepares
-    | Linear | Trees | Constant | Link | Prior | Log | Interpolate  # what predicts
+    | Linear | Trees | Constant | Link | Prior | Log | Interpolate | Foreign  # what predicts
 )  # fmt: skip
 
 

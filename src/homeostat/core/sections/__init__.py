@@ -18,6 +18,7 @@ from homeostat.core.sections.data import (
     SplitPlan,
     Window,
 )
+from homeostat.core.sections.estimators import Estimator, Plain, Span
 from homeostat.core.sections.problem import (
     Baseline,
     Guardrail,
@@ -34,7 +35,18 @@ from homeostat.core.sections.problem import (
     Task,
     Value,
 )
-from homeostat.core.sections.running import ActionName, Approval, Budget, Deploy, Learning, Monitor, Policy, Responses, Store
+from homeostat.core.sections.running import (
+    ActionName,
+    Approval,
+    Budget,
+    Deploy,
+    LearnerName,
+    Learning,
+    Monitor,
+    Policy,
+    Responses,
+    Store,
+)
 
 __all__ = [
     "ActionName",
@@ -46,11 +58,13 @@ __all__ = [
     "Data",
     "Deploy",
     "Duration",
+    "Estimator",
     "Guardrail",
     "Join",
     "Kind",
     "LabelRule",
     "Labelling",
+    "LearnerName",
     "Learning",
     "MetricMapping",
     "Money",
@@ -59,6 +73,7 @@ __all__ = [
     "Objective",
     "Outcome",
     "Payoff",
+    "Plain",
     "Policy",
     "Preparation",
     "Privacy",
@@ -69,6 +84,7 @@ __all__ = [
     "Section",
     "Share",
     "Source",
+    "Span",
     "SplitPlan",
     "Stakeholder",
     "Store",

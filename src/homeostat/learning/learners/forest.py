@@ -93,7 +93,7 @@ class Forest:
             model.fit(rows.features, target, sample_weight=rows.weights)
         trees = [each.tree_ for each in model.estimators_]
         found = {**params, "trees": len(trees)} if len(trees) < TREES else dict(params)
-        return Fitted(_nodes(trees, present, goal), predict, found)
+        return Fitted(nodes_of(trees, present, goal), predict, found)
 
     def _model(self, goal: Goal) -> Any:
         from sklearn import ensemble
@@ -111,7 +111,7 @@ def _error(goal: Goal, valid: Rows, predict: Callable[[Floats], Floats]) -> floa
     return error_of(goal.metric, goal.metric.score(valid.target, predict(valid.features)))
 
 
-def _nodes(trees: Sequence[Any], present: Sequence[int], goal: Goal) -> tuple[Node, ...]:
+def nodes_of(trees: Sequence[Any], present: Sequence[int], goal: Goal) -> tuple[Node, ...]:
     """The features as the library sees them, the trees, and for two classes the probability of the other one."""
     narrow = Single("features of float32", goal.source)
     if len(goal.classes) == 2 and len(present) == 2:  # the second class is enough: the first is what is left

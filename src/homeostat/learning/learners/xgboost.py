@@ -94,7 +94,7 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
             return np.column_stack([1.0 - scores, scores])
         return boosting.answered(scores, loss).reshape(len(features), -1)
 
-    return Fitted(_nodes(booster[:rounds], goal, loss), predict, {**params, "rounds": int(rounds)}, single=True)
+    return Fitted(nodes_of(booster[:rounds], goal, loss), predict, {**params, "rounds": int(rounds)}, single=True)
 
 
 def _library() -> Any:
@@ -137,7 +137,7 @@ def _matrix(xgboost: Any, rows: Rows, goal: Goal, loss: boosting.Loss) -> Any:
     return xgboost.DMatrix(rows.features, label=boosting.learned(rows.target, loss), weight=rows.weights)
 
 
-def _nodes(booster: Any, goal: Goal, loss: boosting.Loss) -> tuple[Node, ...]:
+def nodes_of(booster: Any, goal: Goal, loss: boosting.Loss) -> tuple[Node, ...]:
     """The model file's trees boosting.behind features of float32, and the link.
 
     A row goes left where its float32 value is less than the split's: at most the float32 number before that.
