@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from homeostat.learning.learner import Learner
     from homeostat.learning.own.learner import Learned, Task
 
-START_S = 60.0
-"""What a process may take, beside its own time, to load libraries and to write its answer."""
+START_S = 600.0
+"""After so much more than its time a process is ended from outside; by then its own alarm should have ended it."""
 LAST_LINES, LAST_CHARACTERS = 2, 160
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Trials run side by side, and results must not depend on how many threads a sum was split among; a user may say otherwise."""
@@ -170,7 +170,6 @@ def _work(folder: Path) -> dict[str, Any]:
     estimator = sections.Estimator.model_validate_json(json.dumps(job["estimator"]))
     goal = Goal(**{**job["goal"], "classes": tuple(job["goal"]["classes"]), "metric": metric(job["goal"]["metric"])})
     given = {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
-    importlib.import_module("sklearn.ensemble")  # what learning needs is there before the limits hold
     sys.path.insert(0, job["root"])
     limit_this_process(estimator.seconds, estimator.memory_mb)
     if job["job"] == "predict":
@@ -180,7 +179,7 @@ def _work(folder: Path) -> dict[str, Any]:
     rows = Rows(given["features"], given["target"], given.get("weights"))
     task = Task(job["name"], estimator, job["params"], rows, goal, job["seed"], given["judged"])
     module, _, called = estimator.path.partition(":")
-    make = reduce(getattr, called.split("."), importlib.import_module(module))
+    make: Any = reduce(getattr, called.split("."), importlib.import_module(module))
     learned = learn(make, task)
     np.save(folder / "scores.npy", learned.scores)
     (folder / "model").write_bytes(learned.model)

@@ -53,5 +53,5 @@ class Estimator(Section):
     )
     space: dict[Parameter, Span] = Field(default_factory=dict, description="what is searched: the values of each keyword argument")
     params: dict[Parameter, Plain] = Field(default_factory=dict, description="keyword arguments that are always the same")
-    seconds: float = Field(default=60.0, gt=0, description="how long one fit, with its predictions, may take")
+    seconds: float = Field(default=300.0, gt=0, description="how long one fit may take, its imports and predictions included")
     memory_mb: float = Field(default=4_000.0, ge=50, description="how much memory one fit may take")

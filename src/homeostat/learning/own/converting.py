@@ -159,8 +159,8 @@ def _of_xgboost(estimator: Any, goal: Goal, present: list[int]) -> Nodes:
 
 def _by_skl2onnx(estimator: Any, goal: Goal, columns: int) -> bytes:
     try:
-        from skl2onnx import to_onnx
-        from skl2onnx.common.data_types import DoubleTensorType
+        from skl2onnx import to_onnx  # type: ignore[import-untyped]
+        from skl2onnx.common.data_types import DoubleTensorType  # type: ignore[import-untyped]
     except ImportError as missing:
         raise ValueError("not installed; pip install 'homeostat[sklearn-onnx]', or give the estimator a method to_onnx") from missing
     model = to_onnx(

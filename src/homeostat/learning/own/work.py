@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import random
 import time
@@ -107,12 +108,10 @@ def _kind(value: Any) -> str:
 
 
 def _fitted(estimator: Any, rows: Rows, goal: Goal) -> Any:
-    from sklearn.utils.validation import has_fit_parameter
-
     target = rows.target.astype(np.int64) if goal.classes else rows.target
     weighed = {}
     if rows.weights is not None:
-        if not has_fit_parameter(estimator, "sample_weight"):
+        if "sample_weight" not in inspect.signature(estimator.fit).parameters:
             raise Unfit(
                 "the training rows have weights (a decaying window, weak labels or balanced classes), and fit takes no sample_weight"
             )
