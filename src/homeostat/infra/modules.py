@@ -19,10 +19,10 @@ def find_module(name: str, root: Path) -> Path | None:
         spec = PathFinder.find_spec(top, [str(root)]) or importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    for at, part in enumerate(below, start=1):
+    for part in below:
         if spec is None or spec.submodule_search_locations is None:
             return None
-        spec = PathFinder.find_spec(".".join([top, *below[: at - 1], part]), list(spec.submodule_search_locations))
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return None
     return Path(spec.origin)
