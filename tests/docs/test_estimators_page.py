@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import yaml
 
@@ -66,7 +67,8 @@ def test_the_page_from_training_to_the_proof(folder: Path, capsys: pytest.Captur
         bundle = load_bundle(opened, str(version.fact.body["bundle"]))
         kinds = {type(node) for node in load_plan(bundle.plan).nodes}
         assert kinds & {Foreign, Trees}
-        assert Predictor(bundle).predict_rows([{"a": 1.0, "b": 0.0, "c": 0.0}])[0][0] == pytest.approx(3.0, abs=0.8)
+        asked = pl.DataFrame({"a": [1.0], "b": [0.0], "c": [0.0]})
+        assert Predictor(bundle).predict_frame(asked)[0, 0] == pytest.approx(3.0, abs=0.9)
         told, key = sources_of(opened, opened.charter.learning), key_of(opened)
         assert opened.ledger.find("run")[0].body["estimators"] == told
         assert (told["line"]["path"], told["line"]["file"]) == ("learners:Line", "learners.py")

@@ -1,20 +1,18 @@
-"""Rows that are hard on a search: a class missing in a fold, three rows, thousands of columns, as many values as rows; and learners that fail."""
+"""What is hard on a search: a class missing in a fold, three rows, thousands of columns, as many values as rows, learners that fail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from homeostat.core import sections
-from homeostat.core.records import Split
 from homeostat.core.targets import classes_of
 from homeostat.errors import LearningError, Refusal
-from homeostat.learning.candidate import Candidate
 from homeostat.learning.learner import Fitted, Goal, Rows
 from homeostat.learning.learners import LEARNERS, naive
 from homeostat.learning.search import search
@@ -22,6 +20,10 @@ from homeostat.learning.trials import Stages
 from homeostat.preparation.split import split
 from homeostat.preparation.window import select
 from homeostat.stats.metrics import metric
+
+if TYPE_CHECKING:
+    from homeostat.core.records import Split
+    from homeostat.learning.candidate import Candidate
 
 RNG = np.random.default_rng(0)
 ALL = ("naive", "linear", "lightgbm", "extra_trees", "random_forest", "xgboost")
