@@ -276,3 +276,10 @@ def test_the_links_of_the_bike_example_point_into_the_package() -> None:
         "data/bike_hourly.csv": package / "bike_hourly.csv",
     }.items():
         assert (ROOT / "examples" / "bike-demand" / name).resolve() == target
+
+
+@pytest.mark.parametrize("name", ["bike", "bank"])
+def test_the_version_is_trained_again_from_its_record(name: str, request: pytest.FixtureRequest) -> None:
+    said = request.getfixturevalue(name).ask("reproduce", "1")
+    assert said["outcome"] == "equal"
+    assert said["recorded"] == said["made"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.learning.ensemble import ensemble, select
+from homeostat.learning.ensemble import Room, ensemble, select
 from homeostat.stats.metrics import metric
 
 MAE, AUC, LOSS = metric("mae"), metric("auc"), metric("log_loss")
@@ -81,3 +81,17 @@ def test_classes_are_averaged_and_rows_of_an_unknown_class_are_passed_over() -> 
     weights = ensemble(scores, told, LOSS, seed=0)
     assert weights is not None
     assert weights.tolist() == ensemble(scores, told, LOSS, seed=0).tolist()  # type: ignore[union-attr]
+
+
+def test_a_mean_has_no_more_members_than_there_is_room_for() -> None:
+    draw = np.random.default_rng(3)
+    y = draw.normal(size=500)
+    scores = [y[:, None] + draw.normal(size=(500, 1)) for _ in range(4)]
+    wide = select(scores, y, MAE)
+    assert np.count_nonzero(wide) == 4
+    weights = select(scores, y, MAE, room=Room((3.0, 3.0, 3.0, 50.0), 7.0))
+    assert np.count_nonzero(weights[:3]) == 2
+    assert weights[3] == 0.0
+    assert ensemble(scores, y, MAE, seed=0, room=Room((3.0, 50.0, 50.0, 50.0), 7.0)) is None
+    with pytest.raises(ValueError, match="3 MB"):
+        select(scores, y, MAE, room=Room((3.0, 3.0, 3.0, 50.0), 1.0))

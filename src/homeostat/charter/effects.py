@@ -214,6 +214,7 @@ _RUNNING = {
     **_below("learning.budget", _BUDGET),
     "learning.at_once": Effect(5, "search", "trials of a batch: proposed together, run together, and then learned from"),
     "learning.ensemble": Effect(5, "search", "whether a mean of several trials may win"),
+    "learning.ensemble_mb": Effect(5, "limit", "how large such a mean may be; larger members are not averaged"),
     "learning.calibration": Effect(5, "score", "how probabilities are set right behind the model"),
     "learning.seed": Effect(5, "search", "of sampling, learners and resampled intervals: the same seed, the same result"),
     **_below("learning.windows[]", _WINDOW),

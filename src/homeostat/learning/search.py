@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from homeostat.errors import Refusal
 from homeostat.learning.candidate import Candidate, Good, alone, goal_of
 from homeostat.learning.candidate import together as weighed
-from homeostat.learning.ensemble import ensemble
+from homeostat.learning.ensemble import Room, ensemble
 from homeostat.learning.proposals import Asked, Proposer, first_round
 from homeostat.learning.together import Together, one_by_one
 from homeostat.learning.trials import Bench, Choice, Outcome, Race, Stages
@@ -30,6 +30,10 @@ MEMBERS = 12
 """Trials an ensemble chooses from: the best of each learner, then the best of all."""
 FITTED_LAST = 3
 """So many of the best trials say how long the last fit may take."""
+MORE_ROWS = 1.25
+"""The last fit has so many times the rows of a trial."""
+AFTERWARDS = 0.05
+"""Share of a budget of seconds that is left for what follows the last fit: the graph and its proofs."""
 LEAST_SHARE = 0.1
 """Share of a budget of seconds that a trial has in any case."""
 
@@ -92,9 +96,14 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     goal = goal_of(split, task, metric)
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
+<<<<<<< HEAD
     board = _Board(metric, section.budget, clock, clock(), progress, most_mb)
     learners = {name: stages.learners[name] for name in section.learners}
     proposer = Proposer(learners, windows, section.seed, goal, stages.categories)
+=======
+    board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb, section.at_once, split.rounds)
+    proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
+>>>>>>> main
     try_all = partial(_tried, bench, board, together, memo)
     for batch in _batches(first_round(learners, windows, start, goal, stages.categories), section.at_once):
         if board.spent and board.tried >= set(learners):
@@ -151,6 +160,9 @@ class _Board:
     started: float
     progress: Progress | None
     most_mb: float | None = None
+    ensemble_mb: float = float("inf")
+    at_once: int = 1
+    rounds: int = 1
     trials: list[Trial] = field(default_factory=list)
     kept: dict[int, Good] = field(default_factory=dict)
     spent_before: float = 0.0
@@ -173,9 +185,9 @@ class _Board:
         return lambda: self.seconds >= end
 
     def _last_fit(self, seconds: float) -> float:
-        """How long the last fit may take: about as long as the best trials took together, at most a third of the budget."""
-        best = [self.kept[number].seconds for number in self._ranked()[:FITTED_LAST]]
-        return min(sum(best), seconds / 3)
+        """What is kept for the last fit, about as long as the best trials would take again and at most a third, and for what follows."""
+        again = [self.kept[number].seconds * MORE_ROWS / self.rounds for number in self._ranked()[:FITTED_LAST]]
+        return min(max(sum(again) / self.at_once, *again, 0.0), seconds / 3) + AFTERWARDS * seconds
 
     @property
     def seconds(self) -> float:
@@ -227,9 +239,10 @@ class _Board:
     def picked(self, bench: Bench, seed: int, *, in_order: bool) -> list[tuple[Good, float]]:
         """The members of an ensemble that pays, with their weights; none when the winner alone does as well."""
         numbers = self._ranked()
-        weights = ensemble([self.kept[number].scores for number in numbers], bench.judged(), self.metric, seed, in_order=in_order)
-        members = [] if weights is None else [(self.kept[n], float(w)) for n, w in zip(numbers, weights, strict=True) if w > 0]
-        return members if sum(each.size_mb for each, _ in members) <= self._most else []
+        known = [self.kept[number] for number in numbers]
+        room = Room(tuple(each.size_mb for each in known), min(self._most, self.ensemble_mb))
+        weights = ensemble([each.scores for each in known], bench.judged(), self.metric, seed, in_order=in_order, room=room)
+        return [] if weights is None else [(each, float(w)) for each, w in zip(known, weights, strict=True) if w > 0]
 
     @property
     def _most(self) -> float:

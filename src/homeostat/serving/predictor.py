@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +26,15 @@ if TYPE_CHECKING:
 
 # Bound the memory of a batch: the graph holds all its blocks for the rows of one call, and texts are decoded to a column per term.
 FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE = 65_536, 16_777_216
+LEAST_PART = 256
+"""Rows of a frame below which a second core costs more than it saves."""
 
 
 class Predictor:
     """Scores rows, columns or frames with one bundle.
 
-    One thread per call: a server's parallelism is over requests, and one small graph gains nothing from more.
+    One thread per request: a server's parallelism is over requests, and one small graph gains nothing from more. A frame is cut
+    between the cores.
 
     Raises:
         BundleError: HS401, the graph cannot be loaded or belongs to another manifest.
@@ -80,11 +86,22 @@ class Predictor:
 
     def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
         """Scores (n, k) and the graph's own decisions (n,) of a frame."""
+        rows = self._part(frame.height)
+        parts = [frame[at : at + rows] for at in range(0, max(frame.height, 1), rows)]
+        if len(parts) == 1:
+            return self._frame(parts[0])
+        with ThreadPoolExecutor(_cores()) as pool:
+            found = list(pool.map(self._frame, parts))
+        return np.concatenate([scores for scores, _ in found]), np.concatenate([decisions for _, decisions in found])
+
+    def _part(self, height: int) -> int:
+        """How many rows of a frame are scored by one call."""
         terms = widths(self._inputs)["terms"]
         most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
-        parts = range(0, max(frame.height, 1), most)
-        found = [self._run(decode_frame(self._inputs, frame[at : at + most])) for at in parts]
-        return np.concatenate([scores for scores, _ in found]), np.concatenate([decisions for _, decisions in found])
+        return min(most, max(LEAST_PART, math.ceil(height / _cores())))
+
+    def _frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
+        return self._run(decode_frame(self._inputs, frame))
 
     def answers(self, scores: Floats) -> dict[str, list[float] | list[str]]:
         """Scores (n, k) as answer columns: ``prediction``, and ``probability`` or ``probability_<class>`` for classes."""
@@ -107,6 +124,11 @@ class Predictor:
         )
         message = f"{len(bad)} row(s) have no finite score; their numbers are too large for the model"
         raise RequestError("HS502", message, status=422, fields=listed, place=f"row {bad[0]}")
+
+
+def _cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _session(bundle: Bundle) -> Any:

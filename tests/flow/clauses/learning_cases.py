@@ -385,6 +385,9 @@ CASES = {
     "learning.ensemble": both(
         averaged, *({"learning.learners": ["linear", "random_forest"], "learning.ensemble": may} for may in (True, False))
     ),
+    "learning.ensemble_mb": both(
+        averaged, *({"learning.learners": ["linear", "random_forest"], "learning.ensemble_mb": most} for most in (500, 1e-6))
+    ),
     "learning.calibration": both(right, *({"learning.calibration": method} for method in ("none", "platt")), COMES),
     "learning.seed": both(searched, *({"learning.budget.trials": 10, "learning.seed": seed} for seed in (0, 1))),
     "learning.windows[].kind": both(taken, *({"learning.windows": [{"kind": kind, "length": "30d"}]} for kind in ("recent", "decay"))),

@@ -32,6 +32,9 @@ class Learning(Section):
     budget: Budget = Budget()
     at_once: int = Field(default=2, ge=1, le=64, description="trials that run at the same time; a part of what the search comes to")
     ensemble: bool = Field(default=True, description="whether several trials may be averaged into one model, where that pays")
+    ensemble_mb: float = Field(
+        default=10.0, gt=0, description="how large such an average may be; of a thousand rows each MB costs 2 to 10 ms on one core"
+    )
     calibration: Literal["auto", "none", "platt", "isotonic", "temperature"] = Field(
         default="auto",
         description="how probabilities are set right on the validation rows; auto: by what helps on rows unseen",

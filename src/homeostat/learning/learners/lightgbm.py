@@ -33,7 +33,7 @@ defaults: Params = MappingProxyType(
     }
 )
 _OTHERS: tuple[Params, ...] = (  # large trees and fine thresholds for much signal, random ones for variety, small trees for noise
-    {**defaults, "num_leaves": 255, "min_data_in_leaf": 3, "lambda_l2": 1.0, "max_bin": 1_023},
+    {**defaults, "num_leaves": 511, "learning_rate": 0.12, "min_data_in_leaf": 3, "lambda_l2": 1.0, "max_bin": 1_023},
     {**defaults, "num_leaves": 63, "min_data_in_leaf": 10, "feature_fraction": 0.8, "lambda_l2": 1.0, "extra_trees": 1},
     {**defaults, "num_leaves": 8, "learning_rate": 0.06, "min_data_in_leaf": 80, "feature_fraction": 0.6, "lambda_l2": 5.0},
 )
@@ -59,8 +59,8 @@ def portfolio(goal: Goal) -> tuple[Params, ...]:
 def space(trial: Suggest, goal: Goal) -> Params:
     """The size of trees, the speed of learning, three brakes, how thresholds are found; of amounts the loss."""
     return boosting.ask_loss(trial, goal) | {
-        "num_leaves": trial.suggest_int("num_leaves", 6, 512, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 6, 1_024, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
         "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 120, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.4, 1.0),
         "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 10.0, log=True),
@@ -91,7 +91,7 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
         judged = _dataset(valid, goal, loss, train)
         watched = _Watched(watch, rate)
         booster = lightgbm.train(settings, train, num_boost_round=boosting.MOST_ROUNDS, valid_sets=[judged], callbacks=[watched, stop])
-        rounds = booster.best_iteration or booster.current_iteration()
+        rounds = boosting.rounds_of(watched.errors) or booster.current_iteration()
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(features, num_iteration=rounds, num_threads=threads), dtype=np.float64)
@@ -103,21 +103,22 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
 
 
 class _Watched:
-    """The library's callback that tells a watch, and ends the fit with the best round so far when asked to stop."""
+    """The library's callback that writes down the error of each round, tells a watch, and ends the fit when asked to stop."""
 
     order = 20  # before the library's own early stopping
 
     def __init__(self, watch: Watch, rate: float) -> None:
         self._watch, self._rate = watch, rate
         self._best: tuple[float, int, Any] | None = None
+        self.errors: list[float] = []
 
     def __call__(self, env: Any) -> None:
         from lightgbm.callback import EarlyStopException
 
         found = env.evaluation_result_list[0]
-        error = -found.metric_value if found.maximize else found.metric_value
-        if self._best is None or error < self._best[0]:
-            self._best = (error, env.iteration, env.evaluation_result_list)
+        self.errors.append(1.0 - found.metric_value if found.maximize else found.metric_value)
+        if self._best is None or self.errors[-1] < self._best[0]:
+            self._best = (self.errors[-1], env.iteration, env.evaluation_result_list)
         if self._watch((env.iteration + 1) * self._rate, self._best[0]):
             raise EarlyStopException(self._best[1], self._best[2])
 

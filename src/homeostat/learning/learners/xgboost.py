@@ -32,7 +32,7 @@ defaults: Params = MappingProxyType(
     {"max_leaves": 31, "learning_rate": 0.08, "min_child_weight": 5.0, "colsample_bynode": 0.9, "lambda": 1.0, "max_bin": 255}
 )
 _OTHERS: tuple[Params, ...] = (  # large trees and fine thresholds for much signal, small ones with brakes for noise
-    {**defaults, "max_leaves": 255, "min_child_weight": 1.0, "colsample_bynode": 0.6, "max_bin": 1_023},
+    {**defaults, "max_leaves": 511, "learning_rate": 0.12, "min_child_weight": 1.0, "max_bin": 1_023},
     {**defaults, "max_leaves": 8, "learning_rate": 0.06, "min_child_weight": 20.0, "colsample_bynode": 0.5, "lambda": 5.0},
 )
 
@@ -51,8 +51,8 @@ def portfolio(goal: Goal) -> tuple[Params, ...]:
 def space(trial: Suggest, goal: Goal) -> Params:
     """The size of trees, the speed of learning, and three brakes; of amounts the loss."""
     return boosting.ask_loss(trial, goal) | {
-        "max_leaves": trial.suggest_int("max_leaves", 6, 512, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
+        "max_leaves": trial.suggest_int("max_leaves", 6, 1_024, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
         "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 50.0, log=True),
         "colsample_bynode": trial.suggest_float("colsample_bynode", 0.4, 1.0),
         "lambda": trial.suggest_float("lambda", 1e-3, 30.0, log=True),
@@ -84,9 +84,10 @@ def fit(rows: Rows, goal: Goal, params: Params, seed: int, valid: Rows | None = 
     else:
         judged = [(_matrix(xgboost, valid, goal, loss), "valid")]
         rate = float(params.get("learning_rate", 0.3))
-        how = {"early_stopping_rounds": boosting.patience(rate), "callbacks": [_watched(xgboost, watch, rate)]}
+        errors: list[float] = []
+        how = {"early_stopping_rounds": boosting.patience(rate), "callbacks": [_watched(xgboost, watch, rate, errors)]}
         booster = xgboost.train(settings, train, boosting.MOST_ROUNDS, evals=judged, verbose_eval=False, **how)
-        rounds = booster.best_iteration + 1
+        rounds = boosting.rounds_of(errors)
 
     def predict(features: Floats) -> Floats:
         scores = np.asarray(booster.predict(xgboost.DMatrix(features), iteration_range=(0, rounds)), dtype=np.float64)
@@ -107,18 +108,14 @@ def _library() -> Any:
     return xgboost
 
 
-def _watched(xgboost: Any, watch: Watch, rate: float) -> Any:
-    """The library's callback that tells a watch; the best round so far stays on record in the booster."""
+def _watched(xgboost: Any, watch: Watch, rate: float, errors: list[float]) -> Any:
+    """The library's callback that writes down the error of each round and tells a watch."""
 
     class Watched(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # the library is loaded late and untyped
-        def __init__(self) -> None:
-            super().__init__()
-            self._best = float("inf")
-
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             name, values = next(iter(evals_log["valid"].items()))
-            self._best = min(self._best, -values[-1] if name in _RISING else values[-1])
-            return watch((epoch + 1) * rate, self._best)
+            errors.append(1.0 - values[-1] if name in _RISING else values[-1])
+            return watch((epoch + 1) * rate, min(errors))
 
     return Watched()
 
