@@ -96,14 +96,9 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     goal = goal_of(split, task, metric)
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
-<<<<<<< HEAD
-    board = _Board(metric, section.budget, clock, clock(), progress, most_mb)
+    board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb, section.at_once, split.rounds)
     learners = {name: stages.learners[name] for name in section.learners}
     proposer = Proposer(learners, windows, section.seed, goal, stages.categories)
-=======
-    board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb, section.at_once, split.rounds)
-    proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
->>>>>>> main
     try_all = partial(_tried, bench, board, together, memo)
     for batch in _batches(first_round(learners, windows, start, goal, stages.categories), section.at_once):
         if board.spent and board.tried >= set(learners):
