@@ -51,14 +51,17 @@ def reasons(candidate: Candidate) -> dict[str, str]:
 
 
 def test_a_fold_with_one_class_fails_its_trials_and_no_more() -> None:
-    y = ["no"] * 160 + ["yes" if at % 3 else "no" for at in range(80)]
-    frame = pl.DataFrame({"x": RNG.normal(size=240), "y": y})
-    folds = sections.Preparation(split=sections.SplitPlan(folds=3))
-    with pytest.raises(Refusal, match=r"HS303.*one class only"):
-        found(frame, CLASS, "auc", folds, learners=("naive",))
-    told = found(frame, CLASS, "log_loss", folds, learners=("naive", "linear"))
+    """All rows of a class are of one group: the fold that is judged on it has learned from one class, the others are judged on one."""
+    by_group = sections.Preparation(split=sections.SplitPlan(kind="group", group="g", folds=3))
+    group = np.arange(240) % 12
+    frame = pl.DataFrame({"x": RNG.normal(size=240), "g": [f"g{at}" for at in group]})
+    learned = split(frame.with_columns(y=pl.lit("no")), CLASS, by_group).train["g"][0]
+    frame = frame.with_columns(y=pl.when(pl.col("g") == learned).then(pl.lit("yes")).otherwise(pl.lit("no")))
+    told = found(frame, CLASS, "log_loss", by_group, learners=("naive", "linear"))
     assert told.learner == "naive"
-    assert "class" in reasons(told)["linear"], "a fold to train on has one class"
+    assert "class" in reasons(told)["linear"]
+    with pytest.raises(Refusal, match=r"HS303.*one class only"):
+        found(frame, CLASS, "auc", by_group, learners=("naive",))
 
 
 def test_three_rows_are_too_few_and_that_is_said() -> None:
