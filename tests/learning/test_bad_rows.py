@@ -69,12 +69,13 @@ def test_three_rows_are_too_few_and_that_is_said() -> None:
         found(pl.DataFrame({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.0]}), NUMBER, "mae")
 
 
+@pytest.mark.slow
 def test_two_thousand_columns() -> None:
     x = RNG.normal(size=(120, 2_000))
     frame = pl.DataFrame(x, schema=[f"c{at}" for at in range(2_000)]).with_columns(y=pl.Series(x[:, 7] * 5))
-    told = found(frame, NUMBER, "mae", learners=("naive", "linear", "lightgbm"))
+    told = found(frame, NUMBER, "mae", learners=("naive", "linear"))
     assert set(reasons(told).values()) == {""}
-    assert told.learner != "naive"
+    assert told.learner == "linear"
 
 
 def test_a_column_with_a_value_of_its_own_for_each_row() -> None:
