@@ -59,7 +59,7 @@ def finished(folder: Path) -> tuple[str, list[object]]:
     """The graph's digest and what each trial came to, after the training is done."""
     with open_project(folder) as project:
         candidate = train(project, first_order(project, project.ledger.find("dataset")[0]))
-        trials = [fact.body for fact in reversed(project.ledger.find("trial"))]
+        trials = sorted((fact.body for fact in project.ledger.find("trial")), key=lambda body: body["number"])
         assert len(project.ledger.find("candidate")) == len(project.ledger.find("run")) == 1
         assert candidate.body["trials"] == len(trials)
         told: list[object] = [(body["number"], body["learner"], body["params"], body["value"], body["scores"]) for body in trials]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homeostat.core import sections
 from homeostat.errors import Refusal
@@ -16,7 +21,7 @@ from homeostat.learning.candidate import Candidate, goal_of
 from homeostat.learning.learners import LEARNERS
 from homeostat.learning.proposals import JUDGES, SURE_FROM, Proposer
 from homeostat.learning.search import search
-from homeostat.learning.trials import Bench, Choice, Race, Stages
+from homeostat.learning.trials import UNLIMITED, Bench, Choice, Limits, Race, Stages
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit
 from homeostat.preparation.split import split
@@ -48,7 +53,7 @@ def bench_of(section: sections.Preparation = PREPARATION) -> tuple[Bench, Split]
 
 
 def test_learning_is_looked_at_whenever_it_has_gone_twice_as_far() -> None:
-    race = Race()
+    race = Race(UNLIMITED, lambda: 0.0)
     for tenths in range(1, 171):
         assert not race.learning(tenths / 10, 100.0 - tenths)
     assert race.curve == [(0, 90.0), (1, 80.0), (2, 60.0), (3, 20.0), (4, -60.0)]
@@ -57,10 +62,10 @@ def test_learning_is_looked_at_whenever_it_has_gone_twice_as_far() -> None:
 def test_a_fit_that_is_behind_ends_and_its_model_counts() -> None:
     bench, _ = bench_of()
     whole = bench.run(0, Choice("lightgbm", ALL, TREES))
-    asked: list[tuple[int, float]] = []
-    cut = bench.run(1, Choice("lightgbm", ALL, TREES), Race(lambda step, error: (asked.append((step, error)), step == 1)[1]))
-    assert [step for step, _ in cut.trial.curve] == [0, 1]
-    assert tuple(asked) == cut.trial.curve
+    cut = bench.run(1, Choice("lightgbm", ALL, TREES), Limits({1: 0.0}))
+    asked = cut.trial.curve
+    assert [step for step, _ in asked] == [0, 1]
+    assert asked == whole.trial.curve[:2]
     assert asked[0][1] > asked[1][1], "the error falls while it learns"
     assert cut.trial.value is not None
     assert cut.trial.params["rounds"] == 20, "twenty rounds at a rate of a tenth are a progress of two"
@@ -70,18 +75,18 @@ def test_a_fit_that_is_behind_ends_and_its_model_counts() -> None:
 
 def test_time_that_is_over_ends_a_fit_at_its_first_round() -> None:
     bench, _ = bench_of()
-    cut = bench.run(0, Choice("lightgbm", ALL, TREES), Race(over=lambda: True))
+    cut = bench.run(0, Choice("lightgbm", ALL, TREES), Limits(until=0.0))
     assert cut.trial.params["rounds"] == 1
     assert cut.scores is not None
 
 
 def test_folds_are_given_up_between_two_of_them_and_the_reason_is_told() -> None:
     bench, parts = bench_of(sections.Preparation(split=sections.SplitPlan(kind="random", folds=4)))
-    given_up = bench.run(0, Choice("linear", ALL, {"penalty": 1.0}), Race(lambda step, error: step == 1))
+    given_up = bench.run(0, Choice("linear", ALL, {"penalty": 1.0}), Limits({1: 0.0}))
     assert (given_up.trial.value, given_up.scores) == (None, None)
     assert given_up.trial.reason.startswith("given up after 2 of 4 folds")
     assert [step for step, _ in given_up.trial.curve] == [0, 1]
-    whole = bench.run(1, Choice("linear", ALL, {"penalty": 1.0}), Race(lambda step, error: step == 3))
+    whole = bench.run(1, Choice("linear", ALL, {"penalty": 1.0}), Limits({3: 0.0}))
     assert whole.trial.value is not None, "behind after the last fold: it has finished"
     assert [step for step, _ in whole.trial.curve] == list(range(parts.rounds))
     assert whole.trial.curve[-1][1] == pytest.approx(whole.trial.value)
@@ -96,32 +101,43 @@ def test_a_curve_is_behind_when_half_of_the_finished_ones_were_better_by_then() 
     made = proposer("lightgbm")
     for number in range(JUDGES):
         asked = made.propose()
-        steps = [(step, 10.0 + number - step) for step in range(5)]
-        assert not any(asked.behind(step, error) for step, error in steps), "there is nobody to be behind"
-        made.tell(asked, 5.0 + number, steps)
+        assert made.behind(asked) == {}, "there is nobody to be behind"
+        made.tell(asked, 5.0 + number, [(step, 10.0 + number - step) for step in range(5)])
     slow, quick = made.propose(), made.propose()
-    assert not slow.behind(0, 99.0), "too early to say"
-    assert slow.behind(SURE_FROM, 50.0)
-    assert not quick.behind(SURE_FROM, 1.0)
+    limits = made.behind(slow)
+    assert limits == made.behind(quick) == {step: 11.0 - step for step in range(SURE_FROM, 5)}
+    race = Race(Limits(limits), lambda: 0.0)
+    assert not race.lags(0, 99.0), "too early to say"
+    assert race.lags(SURE_FROM, 50.0)
+    assert not Race(Limits(limits), lambda: 0.0).lags(SURE_FROM, 1.0)
     made.tell(slow, None, [(0, 99.0), (SURE_FROM, 50.0)])
-    made.tell(quick, 3.0, [(SURE_FROM, 1.0)])
+    assert made.behind(quick) == limits, "what was given up judges nobody"
 
 
-def test_what_is_told_of_a_recalled_trial_is_what_running_it_would_have_told() -> None:
-    def asked_after(told: bool) -> list[dict[str, Any]]:
-        made, params = proposer("lightgbm", "linear"), []
-        made.warm_up()
-        for number in range(10):
-            asked = made.propose()
-            curve = [(step, 10.0 + (number * 7) % 5 - step) for step in range(4)]
-            if told:
-                for step, error in curve:
-                    asked.behind(step, error)
-            made.tell(asked, None if number == 4 else 6.0 + (number * 3) % 4, curve)
-            params.append({"learner": asked.choice.learner, **asked.choice.params})
-        return params
+CURVE = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.7, 1.1, math.nan]), min_size=1, max_size=6)
 
-    assert asked_after(True) == asked_after(False)
+
+@given(st.lists(CURVE, max_size=6), CURVE)
+def test_limits_are_the_median_rule_of_the_librarys_own_pruner(finished: list[list[float]], curve: list[float]) -> None:
+    """Told step by step, its pruner ends a curve where ours says that it is behind."""
+    made = proposer("lightgbm")
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner(n_startup_trials=JUDGES, n_warmup_steps=SURE_FROM))
+    for errors in finished:
+        told = list(enumerate(errors))
+        made.tell(made.propose(), 1.0, told)
+        trial = study.ask()
+        for step, error in told:
+            trial.report(error, step)
+        study.tell(trial, 1.0)
+    race, trial = Race(Limits(made.behind(made.propose())), lambda: 0.0), study.ask()
+    for step, error in enumerate(curve):
+        trial.report(error, step)
+        if all(math.isnan(each) for each in curve[: step + 1]):  # the library warns, and calls it behind where nobody has come
+            assert race.lags(step, error) == (step in made.behind(made.propose()))
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # all of the others have no number there
+            assert race.lags(step, error) == trial.should_prune()
 
 
 def test_the_better_a_learner_the_more_often_it_is_its_turn() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pickle
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 import numpy as np
 import onnxruntime
 import polars as pl
@@ -19,7 +21,8 @@ from homeostat.graph.interpret import run
 from homeostat.graph.onnx import compile_plan
 from homeostat.infra.engine import threads
 from homeostat.learning.search import search
-from homeostat.learning.trials import Bench, Choice, Outcome, Stages
+from homeostat.learning.together import one_by_one
+from homeostat.learning.trials import Bench, Choice, Limits, Outcome, Stages
 from homeostat.preparation.decide import decide
 from homeostat.preparation.fit import fit
 from homeostat.preparation.split import split
@@ -95,7 +98,7 @@ def test_a_search_cut_off_at_any_trial_ends_with_the_same_model(
 ) -> None:
     ran: list[int] = []
     plain = Bench.run
-    monkeypatch.setattr(Bench, "run", lambda bench, number, choice, race: (ran.append(number), plain(bench, number, choice, race))[1])
+    monkeypatch.setattr(Bench, "run", lambda bench, number, choice, limits: (ran.append(number), plain(bench, number, choice, limits))[1])
     memo = Remembered(whole[1], known)
     again, _ = searched(rows, bank_task, "auc", memo=memo)
     assert memo.recalled == known
@@ -167,20 +170,90 @@ def test_folds_give_an_ensemble_out_of_fold_scores(rows: pl.DataFrame, bank_task
         assert found.value > max(t.value for t in found.trials if t.value is not None) - 0.02
 
 
-def test_what_one_call_raises_is_raised_when_all_have_ended() -> None:
+def test_what_one_job_raises_is_raised_when_all_have_ended() -> None:
     ended: list[int] = []
+    told: list[tuple[int, int]] = []
 
-    def call(number: int) -> Callable[[], int]:
-        def do() -> int:
-            if number == 1:
-                raise ValueError("one")
-            ended.append(number)
-            return number
+    def do(number: int) -> int:
+        if number == 1:
+            raise ValueError("one")
+        ended.append(number)
+        return 10 * number
 
-        return do
-
-    calls: Sequence[Callable[[], int]] = [call(number) for number in range(4)]
     with pytest.raises(ValueError, match="one"):
-        threads(calls)
+        threads(do, [(number,) for number in range(4)], done=lambda at, found: told.append((at, found)))
     assert sorted(ended) == [0, 2, 3]
-    assert threads([call(0), call(2)]) == [0, 2]
+    assert sorted(told) == [(0, 0), (2, 20), (3, 30)], "what has ended is told, whatever the others come to"
+    assert threads(do, [(0,), (2,)]) == one_by_one(do, [(0,), (2,)]) == [0, 20]
+    assert threads(do, []) == []
+
+
+def test_a_trial_is_kept_while_others_of_its_batch_still_run(rows: pl.DataFrame, bank_task: sections.Task) -> None:
+    kept = threading.Event()
+
+    class Noted(Remembered):
+        def keep(self, choice: Choice, outcome: Outcome) -> None:
+            super().keep(choice, outcome)
+            kept.set()
+
+    plain = Bench.run
+
+    def waits_for_the_other(bench: Bench, number: int, choice: Choice, limits: Limits) -> Outcome:
+        if number == 0:
+            assert kept.wait(60), "trial 1 is kept before trial 0 has ended"
+        return plain(bench, number, choice, limits)
+
+    memo = Noted()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Bench, "run", waits_for_the_other)
+        searched(
+            rows,
+            bank_task,
+            "auc",
+            together=threads,
+            memo=memo,
+            learners=("naive", "linear"),
+            budget=sections.Budget(seconds=None, trials=2),
+        )
+    assert list(memo.kept) == [1, 0]
+
+
+def test_a_trial_whose_process_died_has_failed_and_the_search_goes_on(rows: pl.DataFrame, bank_task: sections.Task) -> None:
+    """An engine that loses every job of linear says why; the rest is as it would be without that learner's results."""
+
+    def losing(work: Any, jobs: Any, *, done: Any = None, lost: Any = None) -> Any:
+        found = [lost(at, "it died") if job[1].learner == "linear" else work(*job) for at, job in enumerate(jobs)]
+        for at, outcome in enumerate(found):
+            done(at, outcome)
+        return found
+
+    memo = Remembered()
+    found, _ = searched(rows, bank_task, "auc", together=losing, memo=memo, ensemble=False)
+    dead = [trial for trial in found.trials if trial.learner == "linear"]
+    assert dead
+    assert all((trial.value, trial.reason) == (None, "it died") for trial in dead)
+    assert found.learner in ("lightgbm", "extra_trees")
+    assert len(memo.kept) == len(found.trials) == 9
+
+
+def test_what_is_sent_of_a_bench_is_its_open_rows_and_no_more(rows: pl.DataFrame, bank_task: sections.Task) -> None:
+    seen: list[bytes] = []
+
+    def sent(work: Any, jobs: Any, *, done: Any = None, lost: Any = None) -> Any:
+        packed = cloudpickle.dumps(work)
+        seen.append(packed)
+        assert all(len(cloudpickle.dumps(job)) < 4_000 for job in jobs)
+        there = pickle.loads(packed)  # noqa: S301 - our own bytes
+        assert there.__self__.split.holdout.height == 0
+        back = [pickle.loads(cloudpickle.dumps(there(*job))) for job in jobs]  # noqa: S301 - our own bytes
+        for at, outcome in enumerate(back):
+            if done is not None:
+                done(at, outcome)
+        return back
+
+    budget = sections.Budget(seconds=None, trials=4)
+    found, parts = searched(rows, bank_task, "auc", together=sent, budget=budget)
+    assert max(len(packed) for packed in seen) < 1.5 * parts.development.estimated_size() + 50_000
+    here, _ = searched(rows, bank_task, "auc", budget=budget)
+    assert told(found) == told(here)
+    assert dump_plan(found.plan) == dump_plan(here.plan)

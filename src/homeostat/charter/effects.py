@@ -243,7 +243,10 @@ _RUNNING = {
     **_below("policy.windows[]", _of_the_loop(_WINDOW)),
     **_below("policy.budget", _of_the_loop(_BUDGET)),
     "store.ledger": Effect(11, "address", "where facts are kept; its password is neither recorded nor shown"),
-    "store.engine": Effect(11, "address", "what runs the work"),
+    "store.engine": Effect(11, "address", "what runs the trials of a search; the same seed comes to the same model on each"),
+    "store.engine_address": Effect(
+        11, "address", "the Ray cluster that is joined; without it RAY_ADDRESS, else one that ends with the search"
+    ),
 }
 EFFECTS: Mapping[str, Effect] = MappingProxyType(
     {

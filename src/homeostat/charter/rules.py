@@ -55,6 +55,7 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (estimator_rules.estimators_can_be_searched, ("learning",)),
     (training_rules.learning_budget_ends, ("learning",)),
     (training_rules.policy_budget_ends, ("policy",)),
+    (training_rules.an_address_has_its_engine, ("store",)),
     (training_rules.manual_approval_has_an_approver, ("problem", "deploy")),
 )
 

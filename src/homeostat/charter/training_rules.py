@@ -17,6 +17,7 @@ from homeostat.core.sections import (
     Policy,
     Preparation,
     Problem,
+    Store,
     Success,
     Task,
     Value,
@@ -37,6 +38,13 @@ def target_is_not_an_input(task: Task) -> Found:
     for clause, columns in named.items():
         for index in places(task.target, columns):
             yield Violation("HS106", ("task", clause, index), f"got {shown(task.target)}, which is task.target", step)
+
+
+def an_address_has_its_engine(store: Store) -> Found:
+    """Where Ray answers is said only where Ray is asked for."""
+    if store.engine_address is not None and store.engine == "local":
+        message = f"got {shown(store.engine_address)} for engine local, which is at no address"
+        yield Violation("HS106", ("store", "engine_address"), message, "set store.engine: ray, or drop it")
 
 
 def target_is_not_a_segment(task: Task, success: Success) -> Found:

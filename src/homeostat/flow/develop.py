@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.charter.effective import charter_of, effective_task
+from homeostat.infra.engine import Engine, engine_of, one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,13 +53,14 @@ NO_AIDS = Aids()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Own:
-    """The aids of one search: where it starts, whom it tells, what it remembers or what is on record instead of it, and its learners."""
+    """The aids of one search: where it starts, whom it tells, what it remembers or has on record, its learners, and what runs it."""
 
     start: Mapping[str, Any] | None
     say: Say | None
     memo: Memo | None
     made: Mapping[str, Any] | None
     learners: Mapping[str, Learner] | None
+    engine: Engine
 
 
 def develop(
@@ -74,11 +75,17 @@ def develop(
         decisions: about the columns, shared by all objectives since they look at inputs only.
         aids: where to start, whom to tell, who remembers.
     """
+    with engine_of(charter.store, learning.at_once) as engine, one_thread():
+        return _developed(charter, learning, split, decisions, aids, engine)
+
+
+def _developed(
+    charter: Charter, learning: sections.Learning, split: Split, decisions: tuple[Decision, ...], aids: Aids, engine: Engine
+) -> Candidate:
     if not charter.objectives:
         say = partial(_say, aids.progress) if aids.progress else None
-        return _one(
-            charter, learning, split, decisions, _Own(aids.start, say, aids.memo("") if aids.memo else None, aids.made, aids.learners)
-        )
+        memo = aids.memo("") if aids.memo else None
+        return _one(charter, learning, split, decisions, _Own(aids.start, say, memo, aids.made, aids.learners, engine))
     every = charter.objectives
     own = learning.model_copy(update={"budget": _share(learning.budget, len(every))})
     known, made = ((given or {}).get("models", {}) for given in (aids.start, aids.made))
@@ -86,7 +93,7 @@ def develop(
     for at, each in enumerate(every):
         told = partial(_say_member, partial(_say, aids.progress), each.name, at, len(every)) if aids.progress else None
         memo = aids.memo(each.name) if aids.memo else None
-        helped = _Own(known.get(each.name), told, memo, made.get(each.name), aids.learners)
+        helped = _Own(known.get(each.name), told, memo, made.get(each.name), aids.learners, engine)
         members[each.name] = _one(charter_of(charter, each), own, split, decisions, helped)
     return _summed(charter, split, members)
 
@@ -127,7 +134,6 @@ def _one(
     from homeostat.flow.amounts import amounts
     from homeostat.flow.measure import success_metric
     from homeostat.flow.preparing import stages_of
-    from homeostat.infra.engine import threads
     from homeostat.learning.candidate import again, calibrated
     from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
@@ -141,10 +147,10 @@ def _one(
             learning,
             measured,
             stages,
-            clock=time.monotonic,
+            clock=aids.engine.clock,
             start=aids.start,
             progress=aids.say,
-            together=threads,
+            together=aids.engine.together,
             memo=aids.memo,
             most_mb=charter.success.size_mb,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def stages_of(
     taken = decide(split.train, task, section) if decisions is None else decisions
     return Stages(
         fit_preparation=lambda frame, flavour, categories: fit(frame, task, section, flavour, classes, encoded(taken, categories)),
-        select_window=lambda frame, window: training_window(charter, frame, window),
+        select_window=partial(_window_rows, charter.task, charter.labelling.weight, charter.preparation.sample, charter.learning.seed),
         balance=balancer(task, section, classes, charter.learning.seed),
         categories={"tree": CATEGORY_ENCODINGS} if encoded(taken, "ordinal") != tuple(taken) else {},
         learners=LEARNERS if learners is None else learners,
@@ -55,13 +56,20 @@ def stages_of(
 
 def training_window(charter: Charter, frame: pl.DataFrame, window: sections.Window) -> tuple[pl.DataFrame, Floats | None]:
     """The rows of a window and their weights: those of age, times that of weak labels; no more rows than the charter's sample."""
+    return _window_rows(charter.task, charter.labelling.weight, charter.preparation.sample, charter.learning.seed, frame, window)
+
+
+def _window_rows(
+    task: sections.Task, weak: float, size: sections.Sampling | None, seed: int, frame: pl.DataFrame, window: sections.Window
+) -> tuple[pl.DataFrame, Floats | None]:
+    """The same, of the clauses it rests on: a search that runs elsewhere sends these, and not the charter with its addresses."""
     from homeostat.preparation.labelling import weigh
     from homeostat.preparation.sample import sample
     from homeostat.preparation.window import select
 
-    rows, weights = select(frame, charter.task, window)
-    weights = weigh(rows, weights, charter.labelling.weight)
-    taken = sample(rows, charter.task, charter.preparation.sample, charter.learning.seed)
+    rows, weights = select(frame, task, window)
+    weights = weigh(rows, weights, weak)
+    taken = sample(rows, task, size, seed)
     if taken is None:
         return rows, weights
     return rows[taken], None if weights is None else weights[taken]

@@ -107,7 +107,7 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     aids = Aids(order.start, progress, partial(LedgerMemo, project, run), learners=learners_of(project, order.learning))
     found = develop(project.charter, order.learning, split, decisions, aids)
     kept = pack_candidate(project, found, split, run, order.learning)
-    trials = list(reversed(project.ledger.find("trial", subject=run.id)))
+    trials = sorted(project.ledger.find("trial", subject=run.id), key=lambda fact: (fact.body.get("objective", ""), fact.body["number"]))
     body = {
         **_about(found, rows, split),
         "metric": project.charter.success.metric,

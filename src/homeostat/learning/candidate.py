@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +81,7 @@ def alone(bench: Bench, task: sections.Task, best: Good, trials: Sequence[Trial]
     """The candidate of one trial; without ``refit`` the model that its params give on train."""
     split = bench.split
     judged = _judged(bench, best)
-    model = bench.fit(split.development, best.choice) if refit else best.model or bench.fit(split.train, best.choice)
+    model = bench.refit(best.choice) if refit else best.model or bench.fit(split.train, best.choice)
     name, window, params = best.choice.learner, best.choice.window.label(), best.choice.params
     plan = _plan(task, bench.goal, model)
     return Candidate(plan, name, window, params, best.value, judged, tuple(trials), model.predict, single=model.fitted.single)
@@ -92,9 +91,9 @@ def together(
     bench: Bench, task: sections.Task, members: Sequence[tuple[Good, float]], trials: Sequence[Trial] = (), run: Together = one_by_one
 ) -> Candidate:
     """The candidate of several trials with their weights, which were chosen on rows that none had learned from."""
-    split, goal = bench.split, bench.goal
+    goal = bench.goal
     weights = {f"{at} {each.choice.learner}": weight for at, (each, weight) in enumerate(members, start=1)}
-    fitted = run([partial(bench.fit, split.development, each.choice) for each, _ in members])
+    fitted = run(bench.refit, [(each.choice,) for each, _ in members])
     models = dict(zip(weights, fitted, strict=True))
 
     def mean(scores: Sequence[Floats]) -> Floats:

@@ -8,10 +8,13 @@ Source: Bergstra et al., "Algorithms for hyper-parameter optimization" (NIPS 201
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from homeostat.learning.trials import CATEGORIES, Choice
 from homeostat.stats.metrics import error_of
@@ -42,7 +45,7 @@ def first_round(
     Of an ensemble each member is such a start.
     """
     if "naive" in learners:
-        yield Choice("naive", windows[0], learners["naive"].defaults)
+        yield Choice("naive", windows[0], dict(learners["naive"].defaults))
     every = start.get("params", {}).get("members", [start]) if start else []
     known = [(str(each["learner"]), each.get("params", {})) for each in every if each.get("learner") in learners]
     asked = [(name, params) for name, params in (*known, *((name, {}) for name in learners)) if name != "naive"]
@@ -93,13 +96,6 @@ class Asked:
     choice: Choice
     trial: Any = None
 
-    def behind(self, step: int, error: float) -> bool:
-        """Tell the error at a step, and ask whether it is worse than what half of the finished trials had by then."""
-        if self.trial is None:
-            return False
-        self.trial.report(error, step)
-        return bool(self.trial.should_prune())
-
 
 @dataclass(slots=True, eq=False)
 class _Study:
@@ -140,8 +136,7 @@ class Proposer:
         for name, learner in learners.items():
             if learner.defaults:
                 sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
-                pruner = optuna.pruners.MedianPruner(n_startup_trials=JUDGES, n_warmup_steps=SURE_FROM)
-                self._studies[name] = _Study(optuna.create_study(sampler=sampler, pruner=pruner))
+                self._studies[name] = _Study(optuna.create_study(sampler=sampler))
 
     @property
     def has_space(self) -> bool:
@@ -173,17 +168,29 @@ class Proposer:
         window = trial.suggest_categorical("window", list(self._windows))
         return Asked(Choice(learner, self._windows[window], asked_of(self._learners[learner], trial, self._goal, self._variants)), trial)
 
+    def behind(self, asked: Asked) -> dict[int, float]:
+        """By step, the error that half of the learner's finished trials had at most by then; empty while they are few."""
+        from optuna.trial import TrialState
+
+        if asked.trial is None:
+            return {}
+        finished = self._studies[asked.choice.learner].study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len(finished) < JUDGES:
+            return {}
+        steps = sorted({step for trial in finished for step in trial.intermediate_values if step >= SURE_FROM})
+        errors = {step: [each.intermediate_values.get(step, math.nan) for each in finished] for step in steps}
+        known = {step: [error for error in found if not math.isnan(error)] for step, found in errors.items()}
+        return {step: float(np.percentile(found, 50.0)) for step, found in known.items() if found}
+
     def tell(self, asked: Asked, value: float | None, curve: Sequence[tuple[int, float]] = ()) -> None:
-        """What a choice came to, None when it failed or was given up; and its curve, as far as it was not told on the way."""
+        """What a choice came to, None when it failed or was given up; and its curve."""
         from optuna.trial import TrialState
 
         if asked.trial is None:
             return
         known = self._studies[asked.choice.learner]
-        told = known.study.trials[asked.trial.number].intermediate_values
         for step, error in curve:
-            if step not in told:
-                asked.trial.report(error, step)
+            asked.trial.report(error, step)
         if value is None:
             known.study.tell(asked.trial, state=TrialState.PRUNED if curve else TrialState.FAIL)
             return

@@ -7,6 +7,7 @@ The winner, or the ensemble of those that together do better, is fitted again on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import Room, ensemble
 from homeostat.learning.proposals import Asked, Proposer, first_round
 from homeostat.learning.together import Together, one_by_one
-from homeostat.learning.trials import Bench, Choice, Outcome, Race, Stages
+from homeostat.learning.trials import Bench, Choice, Limits, Outcome, Stages, lost
 
 if TYPE_CHECKING:
     from homeostat.core import sections
@@ -126,20 +127,23 @@ def _batches(choices: Iterable[Choice], size: int) -> Iterator[list[Choice]]:
 
 
 def _tried(bench: Bench, board: _Board, together: Together, memo: Memo | None, proposer: Proposer, batch: list[Asked]) -> None:
-    """Run a batch of trials and tell what came of them, in the order in which they were proposed."""
+    """Run a batch of trials and tell what came of them, in the order in which they were proposed; each is kept as soon as it ends."""
     first = len(board.trials)
     known = {at: memo.recall(first + at, asked.choice) for at, asked in enumerate(batch)} if memo else {}
     open_ = [at for at in range(len(batch)) if known.get(at) is None]
-    races = [Race(batch[at].behind, board.deadline()) for at in open_]
-    calls = [partial(bench.run, first + at, batch[at].choice, race) for at, race in zip(open_, races, strict=True)]
-    run = dict(zip(open_, together(calls), strict=True))
+    until = board.deadline()
+    jobs = [(first + at, batch[at].choice, Limits(proposer.behind(batch[at]), until)) for at in open_]
+
+    def keep(at: int, outcome: Outcome) -> None:
+        if memo is not None:
+            memo.keep(jobs[at][1], outcome)
+
+    run = dict(zip(open_, together(bench.run, jobs, done=keep, lost=lambda at, why: lost(*jobs[at][:2], why)), strict=True))
     for at, asked in enumerate(batch):
         recalled = known.get(at)
         outcome = recalled or run[at]
         if recalled is not None:
             board.spent_before += outcome.trial.seconds
-        elif memo is not None:
-            memo.keep(asked.choice, outcome)
         board.add(asked.choice, outcome)
         proposer.tell(asked, outcome.trial.value, outcome.trial.curve)
     board.report()
@@ -172,17 +176,22 @@ class _Board:
         """Whether the seconds for trials are over."""
         return self.budget.seconds is not None and self.seconds >= self.budget.seconds - self._last_fit(self.budget.seconds)
 
-    def deadline(self) -> Callable[[], bool]:
-        """Asked by the trials of a batch that starts now: whether time is over; each has a while of its own, however late it is."""
+    def deadline(self) -> float:
+        """When time is over for the trials of a batch that starts now, by the clock; each has a while of its own, however late it is.
+
+        A trial whose model could not be fitted again in the time that is left is of no use.
+        """
         if self.budget.seconds is None:
-            return lambda: False
-        end = max(self.budget.seconds - self._last_fit(self.budget.seconds), self.seconds + LEAST_SHARE * self.budget.seconds)
-        return lambda: self.seconds >= end
+            return math.inf
+        now, budget = self.seconds, self.budget.seconds
+        fitted_twice = now + max(0.0, (1.0 - AFTERWARDS) * budget - now) / (1.0 + MORE_ROWS / self.rounds)
+        end = max(min(budget - self._last_fit(budget), fitted_twice), now + LEAST_SHARE * budget)
+        return end - self.spent_before + self.started
 
     def _last_fit(self, seconds: float) -> float:
-        """What is kept for the last fit, about as long as the best trials would take again and at most a third, and for what follows."""
+        """What is kept for the last fit, about as long as the best trials would take again and at most half, and for what follows."""
         again = [self.kept[number].seconds * MORE_ROWS / self.rounds for number in self._ranked()[:FITTED_LAST]]
-        return min(max(sum(again) / self.at_once, *again, 0.0), seconds / 3) + AFTERWARDS * seconds
+        return min(max(sum(again) / self.at_once, *again, 0.0), seconds / 2) + AFTERWARDS * seconds
 
     @property
     def seconds(self) -> float:

@@ -88,19 +88,35 @@ class Model:
         return self.fitted.predict(features_of(self.preparation, frame))
 
 
-class Race:
-    """What may end a trial early: time that is over, or a curve that falls behind those of earlier trials.
-
-    Learning is looked at when it has gone twice as far as at the last look: at a progress of 1, 2, 4, 8 ...
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may end a trial early, as it stands when its batch starts: none of a batch has an end before all are told.
 
     Args:
-        behind: told a step and the error by then; whether to give up.
-        over: whether the time is over.
+        behind: by step, an error that is behind when none on the way to it was as small.
+        until: when time is over, by the clock of the bench.
     """
 
-    def __init__(self, behind: Callable[[int, float], bool] = lambda step, error: False, over: Callable[[], bool] = lambda: False) -> None:
-        self._behind, self.over = behind, over
+    behind: Mapping[int, float] = field(default_factory=dict)
+    until: float = math.inf
+
+
+UNLIMITED = Limits()
+
+
+class Race:
+    """One trial under its limits: time that is over, or a curve that falls behind those of earlier trials.
+
+    Learning is looked at when it has gone twice as far as at the last look: at a progress of 1, 2, 4, 8 ...
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._limits, self._clock = limits, clock
         self.curve: list[tuple[int, float]] = []
+
+    def over(self) -> bool:
+        """Whether the time is over."""
+        return self._clock() >= self._limits.until
 
     def learning(self, progress: float, error: float) -> bool:
         """Whether a fit ends here; the model it has come to counts."""
@@ -112,7 +128,8 @@ class Race:
     def lags(self, step: int, error: float) -> bool:
         """Write down the error at a step, and say whether it is behind."""
         self.curve.append((step, error))
-        return self._behind(step, error)
+        limit = self._limits.behind.get(step)
+        return limit is not None and min((each for _, each in self.curve if not math.isnan(each)), default=math.inf) > limit
 
 
 Tried = tuple[Model, float, "Floats", float]
@@ -132,17 +149,28 @@ class Prepared:
 class Outcome:
     """A trial, its scores (n, k) of the judged rows, round after round, and the model it fitted; none when it fitted one per fold.
 
-    A failed trial has neither.
+    A failed trial has neither. The model stays in the process that fitted it: elsewhere it is fitted again where it is needed.
     """
 
     trial: Trial
     scores: Floats | None = None
     model: Model | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Outcome, (self.trial, self.scores))
+
+
+def lost(number: int, choice: Choice, reason: str) -> Outcome:
+    """A trial that nothing is known of but why: the process that ran it is gone."""
+    return Outcome(Trial(number, choice.learner, choice.window.label(), dict(choice.params), None, 0.0, reason[:LONGEST_REASON]))
+
 
 @dataclass(slots=True)
 class Bench:
-    """Runs trials on one split. What a window and a flavour prepare is kept, since many trials share it."""
+    """Runs trials on one split. What a window and a flavour prepare is kept, since many trials share it.
+
+    Sent to another process it goes without what it keeps, and without the holdout.
+    """
 
     split: Split
     target: str
@@ -153,15 +181,19 @@ class Bench:
     kept: dict[tuple[str, Flavour, str, int], tuple[Prepared, Rows]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, number: int, choice: Choice, race: Race | None = None) -> Outcome:
+    def __reduce__(self) -> tuple[object, ...]:
+        open_ = replace(self.split, holdout=self.split.holdout.clear())
+        return (Bench, (open_, self.target, self.goal, self.stages, self.seed, self.clock))
+
+    def run(self, number: int, choice: Choice, limits: Limits = UNLIMITED) -> Outcome:
         """Fit on the window of the train rows and score on the validation rows; with folds on each, and the mean is the score.
 
-        A fit that the race ends counts as the model it has come to; with folds the trial is given up before the next one.
+        A fit that its limits end counts as the model it has come to; with folds the trial is given up before the next one.
 
         What a library raises ends the trial and not the search; so do a window with too few rows and an estimator of the team's own
         that fails. Other refusals of ours pass, since every trial would meet them, and so does an interrupt.
         """
-        started, race = self.clock(), race or Race()
+        started, race = self.clock(), Race(limits, self.clock)
         value, reason, params = None, "", choice.params
         size, row_us = 0.0, 0.0
         model: Model | None = None
@@ -228,6 +260,10 @@ class Bench:
         """Fit on the window of a frame, without judging: the same params on other rows."""
         prepared = self.prepare(frame, choice)
         return Model(prepared.preparation, self._fitted(choice, prepared))
+
+    def refit(self, choice: Choice) -> Model:
+        """Fit on the window of all rows that are not sealed."""
+        return self.fit(self.split.development, choice)
 
     def _fitted(self, choice: Choice, prepared: Prepared, valid: Rows | None = None, watch: Watch = unwatched) -> Fitted:
         goal, ratio = replace(self.goal, source=prepared.preparation.out), prepared.ratio

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from homeostat.charter.load import dump_charter, load_charter, parse_charter
 from homeostat.core import sections
 from homeostat.core.records import Diagnosis
-from homeostat.errors import CharterError, HomeostatError
+from homeostat.errors import HomeostatError, Unreachable
 from homeostat.flow.project import Project, open_project
+from homeostat.infra.engine import engine_of
 from homeostat.testing.charters import revised
 
 if TYPE_CHECKING:
-    import pytest
-
     from homeostat.core.facts import Fact
 
 Outcomes = tuple[Any, Any]
@@ -185,13 +185,15 @@ def kept(request: pytest.FixtureRequest) -> Outcomes:
     return found[0], found[1]
 
 
-def engine(name: str) -> list[str]:
-    """There is one engine so far: another is refused."""
-    try:
-        parse_charter(f"{BIKE_FILE.read_text()}\nstore: {{engine: {name}}}\n", "x")
-    except CharterError as error:
-        return [error.code, error.place.partition(" ")[0]]
-    return []
+def engine(store: str) -> str:
+    """What runs a search's jobs; where it is a cluster that does not answer, what is said of it."""
+    asked = parse_charter(f"{BIKE_FILE.read_text()}\nstore: {store}\n", "x").store
+    with engine_of(asked, 2) as opened:
+        if asked.engine_address is None:
+            return type(opened.together).__name__
+        with pytest.raises(Unreachable) as refused:
+            opened.together(str, [(1,)])
+        return refused.value.message
 
 
 RECENT = {"kind": "recent", "length": "90d"}
@@ -226,5 +228,9 @@ CASES = {
     "policy.budget.seconds": repaired("policy.budget.seconds", 30, 3),
     "policy.budget.trials": repaired("policy.budget.trials", 6, 2),
     "store.ledger": kept,
-    "store.engine": lambda: (engine("local"), engine("ray")),
+    "store.engine": lambda: (engine("{engine: local}"), engine("{engine: ray}")),
+    "store.engine_address": lambda: (
+        engine("{engine: ray, engine_address: 127.0.0.1:1}"),
+        engine("{engine: ray, engine_address: 127.0.0.1:2}"),
+    ),
 }

@@ -109,7 +109,10 @@ class Policy(Section):
 
 
 class Store(Section):
-    """Stage 11: where state lives."""
+    """Stage 11: where state lives, and what runs the work."""
 
     ledger: str | None = Field(default=None, description="a database URL; default: SQLite under .homeostat/")
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "ray"] = Field(default="local", description="where trials run: in threads here, or on Ray (extra ray)")
+    engine_address: str | None = Field(
+        default=None, description="host:port of a Ray cluster, auto for the one on this machine; default: RAY_ADDRESS, else one of its own"
+    )
