@@ -57,6 +57,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "success": {"metric": "mae"},
         "learning": ALL | {"learners": ["linear", "extra_trees", "lightgbm"], "budget": {"seconds": 60, "trials": 12}},
     },
+    "intervals by a word, in a split at random": {
+        "task": DAYS | {"time": None},
+        "success": {"metric": "mae", "segments": ["word"]},
+        "preparation": {"split": {"kind": "random"}},
+        "learning": ALL | {"intervals": {"coverage": 0.9, "by": "word"}},
+    },
     "two objectives": {
         "task": {"type": "regression", "target": "worth", "time": "t"},
         "success": {"metric": "mae"},

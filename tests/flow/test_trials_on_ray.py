@@ -52,6 +52,7 @@ Ended = tuple[str, str, list[tuple[Any, ...]]]
 def cluster(quick_ray: dict[str, str]) -> Iterator[Any]:
     """Two nodes with one CPU each, in a folder of their own. A machine too busy to start them fails the tests only with ``CI`` set."""
     folder = tempfile.mkdtemp(prefix="hs-test-", dir="/tmp")
+    Path("/tmp/ray").mkdir(exist_ok=True)  # noqa: S108 - where Ray writes which cluster is the latest, whatever folder a cluster has
     with pytest.MonkeyPatch.context() as patch:
         for name, value in quick_ray.items():
             patch.setenv(name, value)

@@ -78,8 +78,8 @@ def test_costs_survive_and_a_plan_without_any_has_none() -> None:
 
 
 def test_a_newer_format_is_refused() -> None:
-    newer = json.dumps(json.loads(dump_plan(PLAN)) | {"format": 2}).encode()
-    with pytest.raises(BundleError, match=r"HS403.*format 2"):
+    newer = json.dumps(json.loads(dump_plan(PLAN)) | {"format": 3}).encode()
+    with pytest.raises(BundleError, match=r"HS403.*format 3"):
         load_plan(newer)
 
 

@@ -108,8 +108,8 @@ def test_foreign_zips_are_refused(packed: bytes) -> None:
 
 
 def test_a_newer_format_says_so(bundle: Bundle) -> None:
-    newer = msgspec.structs.replace(bundle.manifest, format=2)
-    with pytest.raises(BundleError, match=r"HS403.*format 2.*up to 1"):
+    newer = msgspec.structs.replace(bundle.manifest, format=3)
+    with pytest.raises(BundleError, match=r"HS403.*format 3.*up to 2"):
         unpack(pack(Bundle(bundle.graph, newer, bundle.plan)))
     raw = json.loads(bundle.manifest.to_json())
     with pytest.raises(BundleError, match="HS401"):

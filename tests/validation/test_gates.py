@@ -53,6 +53,11 @@ def test_every_clause_becomes_a_gate() -> None:
     }
 
 
+def test_a_coverage_that_is_asked_for_is_a_gate() -> None:
+    gates = compile_gates(Success(metric="mae", baseline="none"), coverage=0.8)
+    assert [(g.name, g.limit, g.clause) for g in gates if g.name == "coverage"] == [("coverage", 0.8, "learning.intervals.coverage")]
+
+
 def test_each_objective_with_a_limit_has_a_gate_of_its_own() -> None:
     every = (
         Objective(name="a", target="a", metric="mae"),

@@ -54,6 +54,33 @@ def binary(rows: int = 400):
     return y, np.column_stack([1 - p, p]), np.full((rows, 2), 0.5)
 
 
+@pytest.mark.parametrize(("asked", "block"), [(0.9, 1), (0.8, 1), (0.95, 1), (0.9, 10)])
+def test_the_coverage_fails_when_it_is_significantly_below_what_is_asked(asked: float, block: int) -> None:
+    """As many rows inside as the exact one-sided binomial test at 5 % lets pass; one less fails."""
+    from scipy.stats import binomtest
+
+    rows = len(Y)
+    least = next(n for n in range(rows + 1) if binomtest(n, rows, asked, alternative="less").pvalue >= 0.05)
+    found = {}
+    for inside in (least - 1, least, rows):
+        ends = np.column_stack([Y - 1, Y + np.where(np.arange(rows) < inside, 1.0, -0.5)])
+        verdict = validate(replace(GOOD, ends=ends, block=block), Success(metric="mae"), coverage=asked)
+        found[inside] = next(each for each in verdict.results if each.gate == "coverage")
+    assert found[least].value == least / rows
+    assert found[rows].passed
+    if block == 1:
+        assert [found[inside].passed for inside in (least - 1, least)] == [False, True]
+        assert f"of 500 rows lie inside their interval, {100 * asked:g}% are asked (one-sided 95% high end" in found[least - 1].detail
+    else:
+        assert found[least - 1].passed, "neighbours that hang together say less"
+
+
+def test_intervals_that_are_asked_for_and_not_there_fail() -> None:
+    verdict = validate(GOOD, Success(metric="mae"), coverage=0.9)
+    (found,) = [each for each in verdict.results if each.gate == "coverage"]
+    assert (found.passed, found.value, found.detail) == (False, None, "the candidate answers no intervals: failed")
+
+
 def test_metrics_of_decisions_are_gated_at_the_served_decision() -> None:
     """Each side as it decides itself: the champion by its own threshold, the naive answer by the candidate's."""
     y, scores, even = binary()

@@ -22,12 +22,14 @@ def named_columns(charter: Charter) -> Iterator[tuple[Loc, str]]:
     """
     targets: dict[Loc, str] = {("objectives", index, "target"): each.target for index, each in enumerate(charter.objectives)}
     targets = targets or {("task", "target"): charter.task.target}
+    intervals = charter.learning.intervals
     single: dict[Loc, str | None] = {
         **targets,
         ("task", "time"): charter.task.time,
         ("value", "amount"): charter.value.amount,
         ("success", "baseline", "column"): charter.success.baseline.column,
         ("preparation", "split", "group"): charter.preparation.split.group,
+        ("learning", "intervals", "by"): None if intervals is None else intervals.by,
     }
     yield from ((loc, column) for loc, column in single.items() if column is not None)
     lists: dict[Loc, tuple[str, ...]] = {

@@ -216,6 +216,11 @@ _RUNNING = {
     "learning.ensemble": Effect(5, "search", "whether a mean of several trials may win"),
     "learning.ensemble_mb": Effect(5, "limit", "how large such a mean may be; larger members are not averaged"),
     "learning.calibration": Effect(5, "score", "how probabilities are set right behind the model"),
+    "learning.intervals.coverage": Effect(
+        7, "gate", "gate coverage: how often the truth lies inside on the holdout; how wide intervals are"
+    ),
+    "learning.intervals.method": Effect(5, "score", "whether an interval is as wide everywhere, or as rows of like predictions ask"),
+    "learning.intervals.by": Effect(5, "score", "the input whose values get widths of their own"),
     "learning.seed": Effect(5, "search", "of sampling, learners and resampled intervals: the same seed, the same result"),
     **_below("learning.windows[]", _WINDOW),
     "deploy.approval": Effect(7, "action", "manual: a version waits until an approver approves it"),
@@ -279,7 +284,8 @@ def explain_effects(charter: Charter, *, everything: bool = False) -> tuple[Expl
 def _walk(section: Section, content: Mapping[str, Any], pattern: str = "", at: str = "") -> Iterator[tuple[str, str, Any, bool]]:
     """Pattern, clause, value and whether it was said, of every clause that holds a value."""
     for name in type(section).model_fields:
-        value, told = getattr(section, name), content[name]
+        value = getattr(section, name)
+        told: Any = content.get(name)
         here = (f"{pattern}{name}", f"{at}{name}")
         if isinstance(value, Section):
             yield from _walk(value, told, f"{here[0]}.", f"{here[1]}.")

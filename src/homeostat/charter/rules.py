@@ -48,6 +48,8 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (training_rules.split_can_be_cut, ("task", "preparation")),
     (training_rules.resampling_has_classes, ("task", "preparation")),
     (training_rules.calibration_fits_classes, ("task", "learning")),
+    (training_rules.intervals_fit_task, ("task", "learning")),
+    (training_rules.intervals_group_by_an_input, ("task", "success", "privacy", "learning")),
     (training_rules.components_have_a_learner, ("preparation", "learning")),
     (training_rules.choices_can_be_done, ("task", "success", "preparation")),
     (training_rules.labels_are_classes, ("task", "value", "labelling")),

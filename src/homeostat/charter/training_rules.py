@@ -16,6 +16,7 @@ from homeostat.core.sections import (
     Learning,
     Policy,
     Preparation,
+    Privacy,
     Problem,
     Store,
     Success,
@@ -133,6 +134,30 @@ def calibration_fits_classes(task: Task, learning: Learning) -> Found:
     reason = "which has no probabilities" if task.type == "regression" else "and it is for two classes"
     allowed = "auto or none" if task.type == "regression" else "auto, none or temperature"
     yield Violation("HS119", ("learning", "calibration"), f"got {asked} for a {task.type} task, {reason}", f"use {allowed}")
+
+
+def intervals_fit_task(task: Task, learning: Learning) -> Found:
+    """A prediction of a number has a range; a class has a probability."""
+    if learning.intervals is not None and task.type != "regression":
+        message = f"got intervals for a {task.type} task; only a number lies in a range, and classes have probabilities"
+        yield Violation("HS350", ("learning", "intervals"), message, "drop it; success.calibration_error judges probabilities")
+
+
+def intervals_group_by_an_input(task: Task, success: Success, privacy: Privacy, learning: Learning) -> Found:
+    """What intervals are grouped by is known of each row when it is asked about."""
+    by = None if learning.intervals is None else learning.intervals.by
+    if by is None:
+        return
+    outside = {
+        **dict.fromkeys(privacy.never_store, "named in privacy.never_store"),
+        **dict.fromkeys(privacy.never_use, "named in privacy.never_use"),
+        **dict.fromkeys(task.leave_out, "named in task.leave_out"),
+        **({success.baseline.column: "success.baseline.column"} if success.baseline.column is not None else {}),
+        task.target: "task.target",
+    }
+    if by in outside:
+        message = f"got {shown(by)}, which is {outside[by]} and never an input"
+        yield Violation("HS351", ("learning", "intervals", "by"), message, "name an input, or drop it")
 
 
 def components_have_a_learner(preparation: Preparation, learning: Learning) -> Found:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from homeostat.core import sections
     from homeostat.core.ports import Progress
     from homeostat.core.records import Decision, Split
-    from homeostat.graph.plan import Floats
+    from homeostat.graph.plan import Floats, Plan
     from homeostat.learning.candidate import Candidate
     from homeostat.learning.learner import Learner
     from homeostat.learning.search import Memo
@@ -76,10 +76,16 @@ def develop(
         aids: where to start, whom to tell, who remembers.
     """
     with engine_of(charter.store, learning.at_once) as engine, one_thread():
-        return _developed(charter, learning, split, decisions, aids, engine)
+        found = _searched(charter, learning, split, decisions, aids, engine)
+    if learning.intervals is None:
+        return found
+    from homeostat.core.targets import encode_target
+    from homeostat.learning.candidate import bounded
+
+    return bounded(found, split.validation, encode_target(split.validation[charter.task.target], ()), learning)
 
 
-def _developed(
+def _searched(
     charter: Charter, learning: sections.Learning, split: Split, decisions: tuple[Decision, ...], aids: Aids, engine: Engine
 ) -> Candidate:
     if not charter.objectives:
@@ -101,6 +107,13 @@ def _developed(
 def weights_of(charter: Charter) -> dict[str, float]:
     """The weight of each objective; empty where there are none."""
     return {each.name: each.weight for each in charter.objectives}
+
+
+def told_interval(plan: Plan, learning: sections.Learning) -> dict[str, Any]:
+    """What a ``candidate`` fact says of its intervals; nothing where there are none."""
+    if plan.interval is None or learning.intervals is None:
+        return {}
+    return {"intervals": {"coverage": plan.interval.coverage, "method": plan.interval.method, "by": learning.intervals.by or ""}}
 
 
 def member_scores(member: Candidate, scores: Floats) -> Floats:

@@ -72,6 +72,7 @@ def evaluate(project: Project, candidate: Fact) -> Fact:
         "examination": examine(project, candidate, split, arrays, block),
         "scores": scores,
         "robustness": asdict(_robustness(project, candidate, split, arrays["y"])),
+        **_intervals(project, candidate, split, arrays, block),
     }
     causes = (candidate.id, look.id, *((current.fact.id,) if current else ()))
     return project.record("evaluation", key, body, causes=causes)
@@ -87,6 +88,7 @@ def judging_digest(charter: Charter) -> str:
             "mode": charter.problem.mode,
             "scale": charter.problem.scale.model_dump(mode="json"),
             "seed": charter.learning.seed,
+            **({"coverage": charter.learning.intervals.coverage} if charter.learning.intervals is not None else {}),
         }
     )
 
@@ -105,7 +107,7 @@ def _open_holdout(project: Project, split: Split, candidate: Fact, evaluation: s
 
 
 def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle: str | None) -> tuple[dict[str, NDArray[np.float64]], int]:
-    """Targets and scores on the holdout by name, and for how many rows the baseline had no answer of its own."""
+    """Targets, scores and ends of intervals on the holdout by name, and for how many rows the baseline had no answer of its own."""
     from homeostat.core.targets import encode_target
     from homeostat.serving.predictor import Predictor
 
@@ -113,7 +115,8 @@ def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle:
     classes = tuple(candidate.body["classes"])
     y = encode_target(split.holdout[task.target], classes)
     bundle = load_bundle(project, str(candidate.body["bundle"]))
-    arrays = {"y": y, "ours": Predictor(bundle).predict_frame(split.holdout)}
+    said = Predictor(bundle).say_frame(split.holdout)
+    arrays = {"y": y, "ours": said.scores} | ({} if said.ends is None else {"ends": said.ends})
     answers = baseline_answers(project.charter, classes, split.development, split.holdout)
     arrays["baseline"] = answers.scores
     if champion_bundle is not None:
@@ -121,6 +124,23 @@ def _score_all(project: Project, candidate: Fact, split: Split, champion_bundle:
         theirs = Predictor(serving).predict_frame(split.holdout)
         arrays["champion"] = aligned(theirs, tuple(serving.manifest.classes), classes)
     return arrays, answers.without
+
+
+def _intervals(
+    project: Project, candidate: Fact, split: Split, arrays: Mapping[str, NDArray[np.float64]], block: int
+) -> dict[str, list[dict[str, Any]]]:
+    """What the candidate's intervals are worth on the holdout; nothing of one that has none."""
+    from homeostat.evaluation.coverage import covered
+    from homeostat.evaluation.segments import segment_labels
+    from homeostat.stats.resample import Resampling
+
+    if "ends" not in arrays:
+        return {}
+    charter = project.charter
+    how = Resampling(charter.success.confidence, seed=charter.learning.seed, block=block)
+    segments = segment_labels(split.holdout, charter.success.segments)
+    found = covered(arrays["y"], arrays["ends"], float(candidate.body["intervals"]["coverage"]), segments, how)
+    return {"intervals": [asdict(each) for each in found]}
 
 
 def _robustness(project: Project, candidate: Fact, split: Split, y: NDArray[np.float64]) -> Robustness:

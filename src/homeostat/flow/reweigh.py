@@ -9,7 +9,7 @@ import numpy as np
 
 from homeostat.errors import ProjectError
 from homeostat.flow.arrays import load_arrays
-from homeostat.flow.develop import weights_of
+from homeostat.flow.develop import told_interval, weights_of
 from homeostat.flow.out_of_fold import keep_out_of_fold
 from homeostat.flow.packing import pack_candidate
 from homeostat.flow.registry import load_bundle
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.charter.schema import Charter
+    from homeostat.core import sections
     from homeostat.core.facts import Fact
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
@@ -51,12 +52,13 @@ def require_weights(charter: Charter, candidate: Fact) -> None:
 def reweigh(project: Project, order: Order, trained: Fact, split: Split, key: str) -> Fact:
     """A ``candidate`` fact of the trained one's models with the charter's weights, on the same split."""
     started = time.perf_counter()
-    found = _reweighted(project, trained, split)
+    found = _reweighted(project, trained, split, order.learning)
     body = {
         **trained.body,
         **pack_candidate(project, found, split, project.require(str(trained.body["run"])), order.learning),
         "validation_value": found.value,
         "weights": weights_of(project.charter),
+        **told_interval(found.plan, order.learning),
         "out_of_fold": keep_out_of_fold(project, found, split),
         "reweighted_from": trained.id,
         "seconds": round(time.perf_counter() - started, 3),
@@ -70,13 +72,13 @@ def _judged(project: Project, candidate: Fact) -> Floats:
     return load_arrays(project.blobs.get(str(candidate.body["judged"])))["members"]
 
 
-def _reweighted(project: Project, trained: Fact, split: Split) -> Candidate:
+def _reweighted(project: Project, trained: Fact, split: Split, learning: sections.Learning) -> Candidate:
     from homeostat.core.targets import encode_target
     from homeostat.graph.decode import decode_frame
     from homeostat.graph.encode import load_plan
     from homeostat.graph.interpret import run
     from homeostat.graph.merge import reweighted
-    from homeostat.learning.candidate import Candidate
+    from homeostat.learning.candidate import Candidate, bounded
     from homeostat.stats.metrics import metric
 
     charter, body = project.charter, trained.body
@@ -90,4 +92,5 @@ def _reweighted(project: Project, trained: Fact, split: Split) -> Candidate:
         """The plan's own meaning as the oracle: what its members say was proved against their libraries when they were trained."""
         return run(plan, *decode_frame(plan.inputs, frame))
 
-    return Candidate(plan, str(body["learner"]), str(body["window"]), dict(body["params"]), value, judged, (), said)
+    found = Candidate(plan, str(body["learner"]), str(body["window"]), dict(body["params"]), value, judged, (), said)
+    return bounded(found, split.validation, y, learning)

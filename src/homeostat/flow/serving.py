@@ -45,13 +45,14 @@ def serving(project: Project) -> Serving:
 
 
 def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
-    """Score each row of a CSV or Parquet file in one batch; the output has the input's columns, the prediction and the version.
+    """Score each row of a CSV or Parquet file in one batch; the output has its columns, the prediction, its interval, the version.
 
     Raises:
         DataError: the input cannot be read or lacks an input column; the output's folder or suffix will not do.
     """
     import polars as pl
 
+    from homeostat.serving.manifest import ENDS
     from homeostat.serving.predictor import Predictor
 
     check_suffix(target)
@@ -59,12 +60,13 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
         raise ProjectError("HS607", "the output is the input", place=str(target), next_step="give another output")
     now = serving(project)
     frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)  # the caller's own: it goes out as it came
-    taken = [name for name in ("prediction", "model_version", "run") if name in frame.columns]
+    ends = ENDS if now.bundle.manifest.intervals else ()
+    taken = [name for name in ("prediction", *ends, "model_version", "run") if name in frame.columns]
     if taken:
         raise DataError("HS203", f"the input has a column {taken[0]!r}, which the output needs", place=source.name, next_step="rename it")
     predictor = Predictor(now.bundle)
-    scores = predictor.predict_frame(shield_frame(project, frame))
-    answers = predictor.answers(scores)
+    said = predictor.say_frame(shield_frame(project, frame))
+    answers = predictor.answers(said.scores, said.ends)
     scored = frame.with_columns(
         *(pl.Series(name, values) for name, values in answers.items()),
         pl.lit(now.version.number).alias("model_version"),

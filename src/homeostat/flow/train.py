@@ -12,7 +12,7 @@ import numpy as np
 from homeostat.charter.effective import effective_task, never_inputs
 from homeostat.core.ids import digest
 from homeostat.flow.arrays import dump_arrays
-from homeostat.flow.develop import Aids, develop, member_scores, weights_of
+from homeostat.flow.develop import Aids, develop, member_scores, told_interval, weights_of
 from homeostat.flow.drawing import drawn
 from homeostat.flow.estimators import learners_of, sources_of
 from homeostat.flow.labelling import labels_version
@@ -110,6 +110,7 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     trials = sorted(project.ledger.find("trial", subject=run.id), key=lambda fact: (fact.body.get("objective", ""), fact.body["number"]))
     body = {
         **_about(found, rows, split),
+        **told_interval(found.plan, order.learning),
         "metric": project.charter.success.metric,
         "run": run.id,
         "dataset": order.dataset,

@@ -75,9 +75,11 @@ def validate(project: Project, evaluation: Fact) -> Fact:
 
 
 def measures_of(candidate: Fact, evaluation: Fact) -> dict[str, float]:
-    """What versions are found and sorted by: each metric on the whole holdout (of one objective as ``objective.metric``), size, latency."""
+    """What versions are found and sorted by: holdout metrics (of an objective ``objective.metric``), intervals, size, latency."""
     scores = [score for score in evaluation.body["scores"] if not score["segment"]]
     metrics = {".".join(filter(None, (score["objective"], score["metric"]))): score["value"] for score in scores}
+    for covered in evaluation.body.get("intervals", ())[:1]:
+        metrics |= {"coverage": covered["coverage"], "interval_width": covered["width"], "interval_score": covered["score"]}
     body = candidate.body
     return metrics | {"size_mb": body["size_mb"], "latency_p99_ms": body["latency_p99_ms"], "train_rows": body["rows"]["train"]}
 
@@ -98,6 +100,7 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         scores=arrays["ours"],
         baseline_scores=arrays.get("baseline"),
         champion_scores=arrays.get("champion"),
+        ends=arrays.get("ends"),
         segment_scores=tuple(Score(**score) for score in evaluation.body["scores"]),
         latency_p99_ms=float(candidate.body["latency_p99_ms"]),
         size_mb=float(candidate.body["size_mb"]),
@@ -116,7 +119,9 @@ def _verdict(project: Project, candidate: Fact, evaluation: Fact) -> Verdict:
         champion_rule=served_rule(theirs) if theirs else served_rule(ours),
     )
     charter = project.charter
-    return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives)
+    asked = charter.learning.intervals
+    coverage = asked.coverage if asked is not None else None
+    return judge(evidence, charter.success, charter.learning.seed, charter.problem, charter.objectives, coverage)
 
 
 def _kinds(manifest: Manifest) -> dict[str, str]:

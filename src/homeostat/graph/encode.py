@@ -13,16 +13,20 @@ import numpy as np
 
 from homeostat.core.ids import canonical
 from homeostat.errors import BundleError
-from homeostat.graph.plan import Input, Node, Plan
+from homeostat.graph.plan import Input, Interval, Node, Plan
 
-FORMAT = 1
-_RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Plan, Input, *get_args(Node))}
+FORMAT, FIRST_FORMAT = 2, 1
+"""A plan with an interval is of the second format; any other is written as before there were intervals."""
+_RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Plan, Input, Interval, *get_args(Node))}
 _DTYPES = ("<f8", "<i8", "|b1", "|u1")
 
 
 def dump_plan(plan: Plan) -> bytes:
     """The plan as bytes that ``load_plan`` reads back exactly; equal plans give equal bytes."""
-    return canonical({"format": FORMAT, "plan": _plain(plan)})
+    content = _plain(plan)
+    if plan.interval is None:
+        del content["interval"]
+    return canonical({"format": FIRST_FORMAT if plan.interval is None else FORMAT, "plan": content})
 
 
 def load_plan(content: bytes) -> Plan:

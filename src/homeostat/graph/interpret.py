@@ -5,8 +5,10 @@ A block is ``(n_rows, width)`` float64. All meanings hold for zero rows and one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,13 +48,21 @@ from homeostat.stats.money import least_cost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from homeostat.graph.plan import Decoded, Interval
+
 ROWS_AT_ONCE = 4_096  # bounds the memory of walking all trees together: rows x trees positions
 NO_TERMS = np.zeros((0, 0))
+NOTHING: Mapping[str, Floats] = MappingProxyType({})
 
 
 def run(plan: Plan, numbers: Floats, codes: Ints, terms: Floats = NO_TERMS) -> Floats:
     """Scores (n, k) of decoded rows: the arrays of ``Decoded``; plans without a text input need no ``terms``."""
     return _walk(plan.nodes, numbers, codes, terms)
+
+
+def bounds(interval: Interval, out: str, scores: Floats, rows: Decoded) -> Floats:
+    """Lower and upper ends (n, 2) beside scores (n, 1) of decoded rows; ``out`` is the block that the plan has its scores in."""
+    return _blocks(interval.nodes, rows.numbers, rows.codes, rows.terms, {out: scores})[interval.out]
 
 
 def transform(preparation: Preparation, numbers: Floats, codes: Ints, terms: Floats = NO_TERMS) -> Floats:
@@ -96,8 +106,8 @@ def _walk(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) ->
     return _blocks(nodes, numbers, codes, terms)[nodes[-1].out]
 
 
-def _blocks(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats) -> _Blocks:
-    blocks = _Blocks(numbers, codes, {"numbers": numbers, "terms": terms})
+def _blocks(nodes: Sequence[Node], numbers: Floats, codes: Ints, terms: Floats, known: Mapping[str, Floats] = NOTHING) -> _Blocks:
+    blocks = _Blocks(numbers, codes, {"numbers": numbers, "terms": terms, **known})
     for node in nodes:
         blocks.named[node.out] = _meaning(node, blocks)
     return blocks

@@ -1,7 +1,7 @@
 """Several plans in one: their inputs joined, their nodes side by side, and their scores as the columns of one block.
 
 Each plan keeps its meaning, so a merged plan gives each row what the single plans give it, bit by bit. What two plans do alike to the
-same columns, such as a preparation they share, is done once.
+same columns, such as a preparation they share, is done once. An interval is of a whole model: those of the single plans are left behind.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def averaged(plans: Mapping[str, Plan], weights: Mapping[str, float]) -> Plan:
 
 
 def reweighted(plan: Plan, weights: Sequence[float]) -> Plan:
-    """A plan of ``weighted_sum`` with other weights, in the order of its members; nothing else in it changes."""
-    return replace(plan, nodes=(*plan.nodes[:-1], _sum(weights)))
+    """A plan of ``weighted_sum`` with other weights, in the order of its members. An interval was of the sum before, and goes."""
+    return replace(plan, nodes=(*plan.nodes[:-1], _sum(weights)), interval=None)
 
 
 def _sum(weights: Sequence[float]) -> Linear:
@@ -74,7 +74,7 @@ def _sum(weights: Sequence[float]) -> Linear:
 
 def members_of(plan: Plan) -> Plan:
     """The plan whose scores (n, k) are what each member of a ``weighted_sum`` says, in their order."""
-    return replace(plan, nodes=plan.nodes[:-1])
+    return replace(plan, nodes=plan.nodes[:-1], interval=None)
 
 
 def joined_inputs(every: Sequence[Sequence[Input]]) -> tuple[Input, ...]:

@@ -1,7 +1,8 @@
 """Compiles a plan to one float64 ONNX graph.
 
 Inputs ``numbers`` double [N, p], ``codes`` int64 [N, q] and ``terms`` double [N, t] (each absent when its width is 0); outputs ``score``
-double [N, k] and, for classes, ``decision`` int64 [N], an index among the plan's classes. ONNX opset 21 and ai.onnx.ml opset 5, whose
+double [N, k] and, for classes, ``decision`` int64 [N], an index among the plan's classes; ``lower`` and ``upper`` double [N] where the
+plan has an interval. ONNX opset 21 and ai.onnx.ml opset 5, whose
 TreeEnsemble compares and sums in double; older tree operators round to float32 and flip rows.
 """
 
@@ -23,7 +24,7 @@ from homeostat.graph.plan import widths
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homeostat.graph.plan import Plan
+    from homeostat.graph.plan import Interval, Plan
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
@@ -45,6 +46,8 @@ def compile_plan(plan: Plan, metadata: Mapping[str, str] = NO_METADATA) -> bytes
     score = graph.op("Identity", graph.known[plan.out], name="score")
     if plan.classes:
         _write_decision(plan, graph, score)
+    if plan.interval is not None:
+        _write_ends(plan.interval, graph)
     return _model(plan, graph, metadata)
 
 
@@ -62,6 +65,15 @@ def _write_decision(plan: Plan, graph: Writer, score: Tensor) -> None:
         graph.op("ArgMax", score, name="decision", axis=1, keepdims=0)
 
 
+def _write_ends(interval: Interval, graph: Writer) -> None:
+    for node in interval.nodes:
+        graph.block = node.out
+        graph.known[node.out] = write(node, graph)
+    for at, name in enumerate(("lower", "upper")):
+        graph.block = name
+        graph.op("Gather", graph.known[interval.out], graph.array(np.int64(at), "column"), name=name, axis=1)
+
+
 def _int64() -> int:
     from onnx import TensorProto
 
@@ -77,6 +89,8 @@ def _model(plan: Plan, graph: Writer, metadata: Mapping[str, str]) -> bytes:
     outputs = [helper.make_tensor_value_info("score", TensorProto.DOUBLE, ["N", len(plan.classes) or 1])]
     if plan.classes:
         outputs.append(helper.make_tensor_value_info("decision", TensorProto.INT64, ["N"]))
+    if plan.interval is not None:
+        outputs += [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["N"]) for name in ("lower", "upper")]
     body = helper.make_graph(graph.operators, "plan", inputs, outputs, list(graph.constants.values()))
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
     model: Any = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="homeostat")

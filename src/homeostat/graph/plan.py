@@ -331,13 +331,30 @@ class Preparation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Interval:
+    """A range beside the score of a regression: nodes that read the scores' block and the decoder's, and end in (lower, upper).
+
+    ``coverage`` is the share of rows whose truth should lie inside, ends included; ``method`` names how it was made.
+    """
+
+    coverage: float
+    method: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def out(self) -> str:
+        """The block that holds the ends, (n_rows, 2): the last node's."""
+        return self.nodes[-1].out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A whole model: raw inputs in, scores out, and for classes the decision.
 
     Scores are the last node's block: (n_rows, 1) for regression; (n_rows, n_classes) for classes, rows sum to 1, columns in the
     order of ``classes``. Binary: ``classes`` is (negative, positive) and the decision is positive when its score is
     at least ``threshold``. Multiclass: the decision is the first largest score, or with ``costs`` (k, k), what deciding one class
-    costs when another is true (actual by predicted), the first class of least expected cost.
+    costs when another is true (actual by predicted), the first class of least expected cost. A regression may have an ``interval``.
     """
 
     task: TaskType
@@ -347,6 +364,7 @@ class Plan:
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
     costs: Floats | None = None
+    interval: Interval | None = None
 
     @property
     def out(self) -> str:

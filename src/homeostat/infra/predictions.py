@@ -29,10 +29,11 @@ GROUP_S = 0.02
 RETRY_S = 0.1
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """One served answer. ``inputs`` are all fields of the row as they were sent, those the model ignores included, but what privacy hides.
 
-    ``row`` is the row's place in its request, ``at`` ISO 8601 UTC, ``scores`` the model's (value, or one per class).
+    ``row`` is the row's place in its request, ``at`` ISO 8601 UTC, ``scores`` the model's (value, or one per class). ``lower`` and
+    ``upper`` are the ends of its interval, kept only of a model that has intervals.
     """
 
     id: str
@@ -46,6 +47,8 @@ class Prediction(msgspec.Struct, frozen=True):
     scores: list[float]
     prediction: float | str
     latency_ms: float
+    lower: float | None = None
+    upper: float | None = None
 
 
 class Ids:
@@ -269,7 +272,8 @@ def count(folder: Path) -> int:
 def to_frame(records: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """One row per record: every raw field under its own name, then the rest of the record, its names led by ``_``.
 
-    ``_at`` is a UTC date-time, ``_scores`` a list. No records: an empty frame.
+    ``_at`` is a UTC date-time, ``_scores`` a list; ``_lower`` and ``_upper`` are there when an answer had an interval. No records: an
+    empty frame.
     """
     import polars as pl
 
@@ -279,7 +283,12 @@ def to_frame(records: Sequence[dict[str, Any]]) -> pl.DataFrame:
     names = ("id", "request", "row", "model", "version", "arm", "scores", "prediction", "latency_ms")
     about = [pl.Series(f"_{name}", [record[name] for record in records], strict=False) for name in names]
     at = pl.Series("_at", [record["at"] for record in records]).str.to_datetime(time_unit="us", time_zone="UTC")
-    return fields.with_columns(*about, at)
+    ends = [
+        pl.Series(f"_{name}", [record.get(name) for record in records], dtype=pl.Float64)
+        for name in ("lower", "upper")
+        if any(name in record for record in records)
+    ]
+    return fields.with_columns(*about, *ends, at)
 
 
 def moment_of(prediction_id: str) -> datetime | None:

@@ -13,9 +13,11 @@ import numpy as np
 
 from homeostat.core.targets import classes_of
 from homeostat.errors import LearningError
+from homeostat.graph.decode import decode_frame
 from homeostat.graph.merge import averaged
 from homeostat.graph.plan import Floats, Plan
 from homeostat.learning.calibration import best_calibrator
+from homeostat.learning.conformal import conformal
 from homeostat.learning.learner import Goal, Params
 from homeostat.learning.together import Together, one_by_one
 from homeostat.learning.trials import Bench, Choice, Model, Stages
@@ -170,6 +172,24 @@ def calibrated(found: Candidate, y: Floats, section: sections.Learning, metric: 
         judged=calibrator.apply(found.judged),
         calibration=calibrator.method,
     )
+
+
+def bounded(found: Candidate, rows: pl.DataFrame, y: Floats, section: sections.Learning) -> Candidate:
+    """The candidate with an interval around each score, where the section asks for them.
+
+    Args:
+        found: a regression; of a sum or a mean of several models the whole, not its members.
+        rows: the validation rows, (n).
+        y: what came on these, (n,).
+        section: what is asked for.
+
+    Raises:
+        LearningError: HS351 or HS352, these rows cannot say how wide it must be.
+    """
+    if section.intervals is None:
+        return found
+    interval = conformal(found.plan, found.judged, y, decode_frame(found.plan.inputs, rows), section.intervals, section.seed)
+    return replace(found, plan=replace(found.plan, interval=interval))
 
 
 def _judged(bench: Bench, trial: Good) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from homeostat.serving.manifest import ENDS
 from homeostat.stats.money import least_cost
 
 if TYPE_CHECKING:
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to one row.
 
-    Regression: ``prediction`` is the value. Binary: the class, and ``probability`` of the positive class. Multiclass: the
-    class, and ``probabilities`` by class.
+    Regression: ``prediction`` is the value, between ``lower`` and ``upper`` where the model has intervals. Binary: the class, and
+    ``probability`` of the positive class. Multiclass: the class, and ``probabilities`` by class.
     """
 
     prediction: float | str
     probability: float | None = None
     probabilities: dict[str, float] | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 def decide(manifest: Manifest, scores: Floats) -> Ints:
@@ -37,9 +40,11 @@ def decide(manifest: Manifest, scores: Floats) -> Ints:
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
 
-def answers(manifest: Manifest, scores: Floats, decisions: Ints) -> list[Answer]:
-    """One answer per row of scores (n, k) and decisions (n,)."""
+def answers(manifest: Manifest, scores: Floats, decisions: Ints, ends: Floats | None = None) -> list[Answer]:
+    """One answer per row of scores (n, k), decisions (n,) and, of a model with intervals, ends (n, 2)."""
     rows = scores.tolist()
+    if ends is not None:
+        return [Answer(row[0], None, None, *between) for row, between in zip(rows, ends.tolist(), strict=True)]
     if manifest.task == "regression":
         return [Answer(row[0]) for row in rows]
     classes = manifest.classes
@@ -49,10 +54,11 @@ def answers(manifest: Manifest, scores: Floats, decisions: Ints) -> list[Answer]
     return [Answer(name, None, dict(zip(classes, row, strict=True))) for name, row in zip(names, rows, strict=True)]
 
 
-def answer_columns(manifest: Manifest, scores: Floats) -> dict[str, list[float] | list[str]]:
-    """Answers as columns: ``prediction``, then ``probability`` (binary) or one ``probability_<class>`` per class (multiclass)."""
+def answer_columns(manifest: Manifest, scores: Floats, ends: Floats | None = None) -> dict[str, list[float] | list[str]]:
+    """Answers as columns: ``prediction``, then ``probability`` (binary), ``probability_<class>`` per class (multiclass), or the ends."""
     if manifest.task == "regression":
-        return {"prediction": scores[:, 0].tolist()}
+        between = {} if ends is None else {name: ends[:, at].tolist() for at, name in enumerate(ENDS)}
+        return {"prediction": scores[:, 0].tolist(), **between}
     prediction = [manifest.classes[index] for index in decide(manifest, scores).tolist()]
     if manifest.task == "binary":
         return {"prediction": prediction, "probability": scores[:, 1].tolist()}

@@ -17,7 +17,7 @@ import msgspec
 from homeostat.core.ids import digest
 from homeostat.errors import BundleError
 from homeostat.graph.encode import dump_plan
-from homeostat.serving.manifest import Field, Manifest, Parity, interface_digest, load_manifest, outputs_of
+from homeostat.serving.manifest import FORMAT, Field, Manifest, Parity, interface_digest, load_manifest, outputs_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,7 +65,7 @@ def build(plan: Plan, *, name: str, sample: pl.DataFrame, ignored: Sequence[str]
         task=plan.task,
         target=plan.target,
         inputs=described,
-        outputs=outputs_of(plan.task, plan.classes),
+        outputs=outputs_of(plan.task, plan.classes, intervals=plan.interval is not None),
         graph_sha256="",
         plan_sha256="",
         classes=plan.classes,
@@ -75,6 +75,8 @@ def build(plan: Plan, *, name: str, sample: pl.DataFrame, ignored: Sequence[str]
         created=created,
         facts=dict(facts),
     )
+    if plan.interval is not None:
+        draft = msgspec.structs.replace(draft, format=FORMAT, coverage=plan.interval.coverage)
     graph = compile_plan(plan, {"homeostat.name": name, INTERFACE_KEY: interface_digest(draft)})
     packed = dump_plan(plan)
     return Bundle(graph, msgspec.structs.replace(draft, graph_sha256=digest(graph), plan_sha256=digest(packed)), packed)

@@ -10,7 +10,10 @@ from homeostat.core.ids import digest
 from homeostat.errors import BundleError
 from homeostat.graph.plan import Input
 
-FORMAT = 1
+FORMAT, FIRST_FORMAT = 2, 1
+"""A bundle that answers intervals is of the second format; any other is written as before there were intervals."""
+
+ENDS = ("lower", "upper")
 
 # The names of ``core.sections``, written again because that module loads pydantic and the prediction server does not need it.
 TaskName = Literal["binary", "multiclass", "regression"]
@@ -50,7 +53,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     ``ignored`` names columns a caller may send that no prediction depends on (the target, ids, columns left out).
     ``costs`` (multiclass, optional) is what deciding one class costs when another is true, actual by predicted.
-    ``facts`` are the ledger ids and digests the bundle comes from; ``created`` is ISO 8601.
+    ``facts`` are the ledger ids and digests the bundle comes from; ``created`` is ISO 8601. ``coverage`` (regression, optional) is the
+    share of rows whose truth should lie between ``lower`` and ``upper``.
     """
 
     name: str
@@ -67,7 +71,13 @@ class Manifest(msgspec.Struct, frozen=True):
     created: str = ""
     facts: dict[str, str] = {}
     parity: Parity | None = None
-    format: int = FORMAT
+    format: int = FIRST_FORMAT
+    coverage: float | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def intervals(self) -> bool:
+        """Whether each answer has a lower and an upper end."""
+        return self.coverage is not msgspec.UNSET
 
     def to_json(self) -> bytes:
         """The manifest as JSON; equal manifests give equal bytes."""
@@ -111,20 +121,21 @@ def load_manifest(content: bytes) -> Manifest:
 
 
 def interface_digest(manifest: Manifest) -> str:
-    """Digest of what a caller's row means to the graph: task, classes, threshold or costs, and the inputs with their vocabularies.
+    """Digest of what a caller's row means to the graph: task, classes, threshold or costs, coverage, and the inputs with vocabularies.
 
     The graph carries it too, so that a graph and a manifest that do not belong together are found out.
     """
     inputs: list[Any] = [[each.name, each.kind, list(each.vocabulary)] for each in manifest.inputs]
     decision = {"threshold": manifest.threshold} | ({"costs": [list(row) for row in manifest.costs]} if manifest.costs else {})
-    return digest({"task": manifest.task, "classes": list(manifest.classes), **decision, "inputs": inputs})
+    interval = {"coverage": manifest.coverage} if manifest.intervals else {}
+    return digest({"task": manifest.task, "classes": list(manifest.classes), **decision, **interval, "inputs": inputs})
 
 
-def outputs_of(task: TaskName, classes: tuple[str, ...]) -> tuple[Output, ...]:
+def outputs_of(task: TaskName, classes: tuple[str, ...], *, intervals: bool = False) -> tuple[Output, ...]:
     """The outputs of a served model, in the order they are answered."""
     prediction = Output("prediction", "FP64" if task == "regression" else "BYTES", (-1,))
     if task == "regression":
-        return (prediction,)
+        return (prediction, *(Output(name, "FP64", (-1,)) for name in ENDS)) if intervals else (prediction,)
     if task == "binary":
         return (prediction, Output("probability", "FP64", (-1,)))
     return (prediction, Output("probabilities", "FP64", (-1, len(classes))))

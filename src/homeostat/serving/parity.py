@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from homeostat.graph.decode import decode_frame
+from homeostat.graph.interpret import bounds
 from homeostat.serving.answers import decide
 from homeostat.serving.predictor import Predictor
 
@@ -42,13 +44,26 @@ class ParityReport:
 def parity(bundle: Bundle, frame: pl.DataFrame, oracle_scores: Floats, tolerance: float = TOLERANCE) -> ParityReport:
     """Compare the graph's scores and decisions on a frame with the oracle's scores (n, k) of the same rows.
 
-    Scores of another shape, or NaN on one side only, differ by the largest float there is (so that the report stays JSON).
+    Ends of intervals are compared with what the plan means by them beside the graph's own scores. Scores of another shape, or NaN on one
+    side only, differ by the largest float there is (so that the report stays JSON).
     """
-    scores, decisions = Predictor(bundle).decide_frame(frame)
+    scores, decisions, ends = Predictor(bundle).say_frame(frame)
     if scores.shape != oracle_scores.shape:
         return ParityReport(frame.height, sys.float_info.max, frame.height, tolerance)
     flips = int(np.count_nonzero(decisions != decide(bundle.manifest, oracle_scores)))
-    return ParityReport(frame.height, largest_difference(scores, oracle_scores), flips, tolerance)
+    differences = [largest_difference(scores, oracle_scores)]
+    if ends is not None:
+        differences.append(largest_difference(ends, _meant_ends(bundle, frame, scores)))
+    return ParityReport(frame.height, max(differences), flips, tolerance)
+
+
+def _meant_ends(bundle: Bundle, frame: pl.DataFrame, scores: Floats) -> Floats:
+    from homeostat.graph.encode import load_plan
+
+    plan = load_plan(bundle.plan)
+    if plan.interval is None:
+        return np.zeros((0, 0))
+    return bounds(plan.interval, plan.out, scores, decode_frame(plan.inputs, frame))
 
 
 def largest_difference(got: Floats, wanted: Floats) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from homeostat.graph.decode import LISTED, RowDecoder, decode_frame
 from homeostat.graph.plan import widths
 from homeostat.serving.answers import Answer, answer_columns, answers
 from homeostat.serving.bundle import INTERFACE_KEY
-from homeostat.serving.manifest import interface_digest
+from homeostat.serving.manifest import ENDS, interface_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE = 65_536, 16_777_216
 LEAST_PART = 256
 """Rows of a frame below which a second core costs more than it saves."""
+
+
+class Said(NamedTuple):
+    """What a graph says of rows: scores (n, k), decisions (n,), and the ends (n, 2) of their intervals, None without intervals."""
+
+    scores: Floats
+    decisions: Ints
+    ends: Floats | None
 
 
 class Predictor:
@@ -46,7 +54,7 @@ class Predictor:
         self._decoder = RowDecoder(self._inputs, bundle.manifest.ignored)
         self._session = _session(bundle)
         self._feeds = {each.name for each in self._session.get_inputs()}
-        self._outputs = ["score", "decision"] if bundle.manifest.classes else ["score"]
+        self._outputs = ["score", *(("decision",) if bundle.manifest.classes else ()), *(ENDS if bundle.manifest.intervals else ())]
 
     def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Floats, Ints]:
         """Scores (n, k) and decisions (n,) of rows of named fields; decisions of a regression are zeros.
@@ -54,19 +62,23 @@ class Predictor:
         Raises:
             RequestError: HS502, bad fields, or rows whose score would not be finite.
         """
-        return self._finite(*self._run(self._decoder.rows(rows)))
+        return self.say_rows(rows)[:2]
+
+    def say_rows(self, rows: Sequence[Mapping[str, Any]]) -> Said:
+        """All that the graph says of rows of named fields; see ``score_rows``."""
+        return self._finite(self._run(self._decoder.rows(rows)))
 
     def score_columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[Floats, Ints]:
         """As ``score_rows``, of named columns of equal length."""
-        return self._finite(*self._run(self._decoder.columns(columns)))
+        return self._finite(self._run(self._decoder.columns(columns)))[:2]
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """One answer per row; see ``score_rows``."""
-        return answers(self.manifest, *self.score_rows(rows))
+        return answers(self.manifest, *self.say_rows(rows))
 
     def predict_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[Answer]:
         """One answer per row of the columns; see ``score_columns``."""
-        return answers(self.manifest, *self.score_columns(columns))
+        return answers(self.manifest, *self._finite(self._run(self._decoder.columns(columns))))
 
     def predict_one(self, row: Mapping[str, Any]) -> Answer:
         """The answer to one row."""
@@ -82,17 +94,23 @@ class Predictor:
 
     def score_decoded(self, rows: Decoded) -> Floats:
         """Scores (n, k) of rows that are decoded already."""
-        return self._run(rows)[0]
+        return self._run(rows).scores
 
     def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
         """Scores (n, k) and the graph's own decisions (n,) of a frame."""
+        return self.say_frame(frame)[:2]
+
+    def say_frame(self, frame: pl.DataFrame) -> Said:
+        """All that the graph says of a frame; see ``predict_frame``."""
         rows = self._part(frame.height)
         parts = [frame[at : at + rows] for at in range(0, max(frame.height, 1), rows)]
         if len(parts) == 1:
             return self._frame(parts[0])
         with ThreadPoolExecutor(_cores()) as pool:
             found = list(pool.map(self._frame, parts))
-        return np.concatenate([scores for scores, _ in found]), np.concatenate([decisions for _, decisions in found])
+        ends = [each.ends for each in found if each.ends is not None]
+        scores, decisions = (np.concatenate(blocks) for blocks in zip(*(each[:2] for each in found), strict=True))
+        return Said(scores, decisions, np.concatenate(ends) if ends else None)
 
     def _part(self, height: int) -> int:
         """How many rows of a frame are scored by one call."""
@@ -100,24 +118,29 @@ class Predictor:
         most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
         return min(most, max(LEAST_PART, math.ceil(height / _cores())))
 
-    def _frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
+    def _frame(self, frame: pl.DataFrame) -> Said:
         return self._run(decode_frame(self._inputs, frame))
 
-    def answers(self, scores: Floats) -> dict[str, list[float] | list[str]]:
-        """Scores (n, k) as answer columns: ``prediction``, and ``probability`` or ``probability_<class>`` for classes."""
-        return answer_columns(self.manifest, scores)
+    def answers(self, scores: Floats, ends: Floats | None = None) -> dict[str, list[float] | list[str]]:
+        """Scores (n, k) as answer columns: ``prediction``, ``probability`` or ``probability_<class>`` for classes, and ends (n, 2)."""
+        return answer_columns(self.manifest, scores, ends)
 
-    def _run(self, decoded: Decoded) -> tuple[Floats, Ints]:
+    def _run(self, decoded: Decoded) -> Said:
         given = decoded._asdict()
         found = self._session.run(self._outputs, {name: given[name] for name in self._feeds})
         scores: Floats = found[0]
-        return scores, found[1] if len(found) > 1 else np.zeros(len(scores), dtype=np.int64)
+        if self.manifest.classes:
+            return Said(scores, found[1], None)
+        return Said(scores, np.zeros(len(scores), dtype=np.int64), np.column_stack(found[1:]) if self.manifest.intervals else None)
 
-    def _finite(self, scores: Floats, decisions: Ints) -> tuple[Floats, Ints]:
+    def _finite(self, said: Said) -> Said:
         """Numbers near the end of float64 can overflow inside a model; JSON cannot say infinity, and no caller could use it."""
-        if np.isfinite(scores).all():
-            return scores, decisions
-        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1)).tolist()
+        finite = np.isfinite(said.scores).all(axis=1)
+        if said.ends is not None:
+            finite &= np.isfinite(said.ends).all(axis=1)
+        if finite.all():
+            return said
+        bad = np.flatnonzero(~finite).tolist()
         listed = tuple(
             {"row": row, "field": "", "got": "a row whose score is not finite", "allowed": "numbers of a size the model can compute with"}
             for row in bad[:LISTED]

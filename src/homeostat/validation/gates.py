@@ -21,6 +21,7 @@ GateName = Literal[
     "champion",
     "segments",
     "calibration",
+    "coverage",
     "robustness",
     "latency_p99_ms",
     "size_mb",
@@ -61,6 +62,7 @@ class Evidence:
         scores: the candidate's scores on the holdout, ``(n, k)``.
         baseline_scores: the baseline's on the same rows.
         champion_scores: the champion's on the same rows; None when there is no champion.
+        ends: lower and upper ends of the candidate's intervals on the same rows, ``(n, 2)``; None when it has none.
         segment_scores: scores by segment, and the whole (``segment`` empty), of any metric; those of each objective too.
         latency_p99_ms: 99th percentile of one prediction on the bundle.
         size_mb: size of the bundle.
@@ -85,6 +87,7 @@ class Evidence:
     scores: Floats
     baseline_scores: Floats | None = None
     champion_scores: Floats | None = None
+    ends: Floats | None = None
     segment_scores: tuple[Score, ...] = ()
     latency_p99_ms: float | None = None
     size_mb: float | None = None
@@ -113,8 +116,10 @@ class Evidence:
         return self.champion_scores is not None or self.champion_inputs is not None
 
 
-def compile_gates(success: Success, problem: Problem | None = None, objectives: Sequence[Objective] = ()) -> tuple[Gate, ...]:
-    """The gates of a charter's ``success`` section, in the order they are told.
+def compile_gates(
+    success: Success, problem: Problem | None = None, objectives: Sequence[Objective] = (), coverage: float | None = None
+) -> tuple[Gate, ...]:
+    """The gates of a charter's ``success`` section, and of the ``coverage`` asked of its intervals, in the order they are told.
 
     Champion, robustness, parity and contract are always there. Each objective with a limit has a gate of its own. With the
     ``problem`` section an online model must also carry its traffic: the peak where one is given, else what is expected.
@@ -127,6 +132,7 @@ def compile_gates(success: Success, problem: Problem | None = None, objectives: 
         Gate("champion", success.champion_margin, "success.champion_margin"),
         Gate("segments", success.segment_gap, "success.segment_gap") if success.segment_gap is not None else None,
         Gate("calibration", success.calibration_error, "success.calibration_error") if success.calibration_error is not None else None,
+        Gate("coverage", coverage, "learning.intervals.coverage") if coverage is not None else None,
         Gate("robustness", success.robustness, "success.robustness" if success.robustness is not None else "always"),
         Gate("latency_p99_ms", success.latency_p99_ms, "success.latency_p99_ms") if success.latency_p99_ms is not None else None,
         Gate("size_mb", success.size_mb, "success.size_mb") if success.size_mb is not None else None,

@@ -11,9 +11,11 @@ import numpy as np
 
 from homeostat.core.records import GateResult, Verdict
 from homeostat.stats.calibration import BINS, expected_calibration_error
+from homeostat.stats.coverage import inside, share_interval
 from homeostat.stats.intervals import bootstrap
 from homeostat.stats.metrics import better, error_of, metric
 from homeostat.stats.paired_tests import TESTS, compare, right_test
+from homeostat.stats.resample import Resampling
 from homeostat.validation.gates import compile_gates
 
 if TYPE_CHECKING:
@@ -29,9 +31,16 @@ if TYPE_CHECKING:
 
 
 def validate(
-    evidence: Evidence, success: Success, seed: int = 0, problem: Problem | None = None, objectives: Sequence[Objective] = ()
+    evidence: Evidence,
+    success: Success,
+    seed: int = 0,
+    problem: Problem | None = None,
+    objectives: Sequence[Objective] = (),
+    coverage: float | None = None,
 ) -> Verdict:
     """Judge a candidate by each gate of the charter's ``success`` section and of its objectives, with ``problem`` by the traffic too.
+
+    With ``coverage`` its intervals must hold the truth as often as that.
 
     Same evidence and seed, same verdict.
 
@@ -39,7 +48,8 @@ def validate(
         CharterError: HS112, no such metric.
         ValueError: the candidate's scores don't fit its y, or the metric.
     """
-    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in compile_gates(success, problem, objectives)))
+    gates = compile_gates(success, problem, objectives, coverage)
+    return Verdict(tuple(_JUDGES[gate.name](gate, evidence, success, seed) for gate in gates))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,6 +192,21 @@ def _calibration(gate: Gate, evidence: Evidence, _success: Success, _seed: int) 
     return _result(gate, value <= gate.limit, value, f"{told}, {_short(gate.limit)} is allowed")
 
 
+def _coverage(gate: Gate, evidence: Evidence, success: Success, seed: int) -> GateResult:
+    """The share of rows inside is not significantly below what is asked: by the exact binomial test, in time order by blocks."""
+    if evidence.ends is None or gate.limit is None:
+        return _result(gate, False, None, "the candidate answers no intervals")
+    hits = inside(evidence.y, evidence.ends)
+    how = Resampling(2 * success.confidence - 1, seed=seed, block=evidence.block)  # so that each side has the error of a one-sided test
+    high = share_interval(hits, how)[1]
+    if not math.isfinite(high):
+        return _result(gate, False, None, _unmeasured(evidence, "the coverage"))
+    value = float(hits.mean())
+    told = f"{_percent(value)} of {evidence.rows} rows lie inside their interval, {_percent(gate.limit)} are asked"
+    certainty = f"one-sided {_percent(success.confidence)} high end {_percent(high)}"
+    return _result(gate, high >= gate.limit, value, f"{told} ({certainty})")
+
+
 def _robustness(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> GateResult:
     """No row made to break the bundle does; nulls make the metric worse by no more than the limit, where there is one."""
     found = evidence.robustness
@@ -283,6 +308,7 @@ _JUDGES: dict[GateName, Judge] = {
     "champion": _champion,
     "segments": _segments,
     "calibration": _calibration,
+    "coverage": _coverage,
     "robustness": _robustness,
     "latency_p99_ms": _latency,
     "size_mb": _size,

@@ -76,6 +76,14 @@ def calibrated(limit: float | None) -> Any:
     return [(one.gate, one.passed) for one in judge(evidence, sections.Success(metric="auc", calibration_error=limit)).results]
 
 
+def covered(asked: float) -> Any:
+    """The gates of a model whose intervals hold 85 % of the truths."""
+    y = EVIDENCE.y
+    ends = np.column_stack([y - 1, y + np.where(np.arange(len(y)) < 0.85 * len(y), 1.0, -0.5)])
+    found = judge(replace(EVIDENCE, ends=ends), sections.Success(metric="mae"), coverage=asked)
+    return [(one.gate, one.passed) for one in found.results]
+
+
 def objective(**limit: float) -> Any:
     """The gate of one of several objectives, whose error was 20 on the holdout."""
     one = sections.Objective.model_validate({"name": "size", "target": "y", "metric": "mae" if "at_most" in limit else "r2", **limit})
@@ -240,6 +248,7 @@ CASES = {
     "success.test": lambda: tuple(
         judge(EVIDENCE, sections.Success(metric="mae", test=name)).results[0].detail for name in ("bootstrap", "diebold_mariano")
     ),
+    "learning.intervals.coverage": lambda: (covered(0.8), covered(0.95)),
     "success.calibration_error": lambda: (calibrated(None), calibrated(0.001)),
     "success.robustness": gate({"robustness": 0.1}, {"robustness": 0.09}),
     "success.confidence": lambda: tuple(

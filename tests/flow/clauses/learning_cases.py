@@ -22,6 +22,8 @@ from homeostat.flow.baseline import lookback_s
 from homeostat.flow.develop import develop
 from homeostat.flow.preparing import stages_of, training_window
 from homeostat.flow.project import Project, open_project
+from homeostat.graph.decode import decode_frame
+from homeostat.graph.interpret import bounds, run
 from homeostat.learning.learner import Goal, Rows
 from homeostat.learning.learners import LEARNERS
 from homeostat.learning.own.learner import Learned, Own, Task
@@ -116,6 +118,16 @@ def searched(charter: Charter) -> Any:
 def learned(charter: Charter) -> list[float]:
     """What the model found says of all rows."""
     return np.asarray(found(charter).oracle(ROWS)[:, -1]).round(9).tolist()
+
+
+def ranges(charter: Charter) -> list[list[float]]:
+    """The ends around what a model says of all rows, whose noise grows with the hour."""
+    rows = ROWS.with_columns(y=pl.col("y") * (1 + pl.col("hr")))
+    cut = split(rows, charter.task, charter.preparation)
+    found = develop(charter, charter.learning, cut, decide(cut.train, charter.task, charter.preparation))
+    assert found.plan.interval is not None
+    decoded = decode_frame(found.plan.inputs, rows)
+    return bounds(found.plan.interval, found.plan.out, run(found.plan, *decoded), decoded).round(9).tolist()
 
 
 def averaged(charter: Charter) -> Any:
@@ -387,6 +399,10 @@ CASES = {
     ),
     "learning.ensemble_mb": both(
         averaged, *({"learning.learners": ["linear", "random_forest"], "learning.ensemble_mb": most} for most in (500, 1e-6))
+    ),
+    "learning.intervals.method": both(ranges, *({"learning.intervals": {"method": method}} for method in ("absolute", "scaled"))),
+    "learning.intervals.by": both(
+        ranges, *({"preparation.validation": 0.8, "learning.intervals": {"method": "absolute", "by": by}} for by in (None, "hr"))
     ),
     "learning.calibration": both(right, *({"learning.calibration": method} for method in ("none", "platt")), COMES),
     "learning.seed": both(searched, *({"learning.budget.trials": 10, "learning.seed": seed} for seed in (0, 1))),

@@ -45,6 +45,7 @@ def _evaluate(project: Path, report: Path | None, bias_variance: int | None) -> 
         "baseline": body["baseline"],
         "currency": body["currency"],
         "scores": body["scores"],
+        **({"intervals": body["intervals"]} if "intervals" in body else {}),
         "examination": known.examination,
         "bias_variance": known.decomposition.body["losses"] if known.decomposition else None,
         "report": str(path),
@@ -68,9 +69,21 @@ def _lines(known: Recorded) -> list[str]:
         f"{known.evaluation.id}: {body['rows']} sealed rows; this holdout has been looked at {body['looks']} time(s)",
         *([f"decision: {found['decision']}"] if found["decision"] else []),
         *table(rows, ("metric", "value", "low", "high", "on development rows")),
+        *_intervals(known),
         *_segments([each for each in body["scores"] if each["segment"]]),
         *_slices(found["slices"], found["loss"]),
         *_apart(known),
+    ]
+
+
+def _intervals(known: Recorded) -> list[str]:
+    """How often the truth lies inside the intervals, of all rows."""
+    asked: dict[str, Any] = known.candidate.body.get("intervals", {})
+    return [
+        f"intervals ({asked['method']}, {100 * asked['coverage']:g} % asked): {100 * each['coverage']:.1f} % of {each['rows']} rows"
+        f" lie inside ({100 * each['low']:.1f} to {100 * each['high']:.1f}), mean width {_short(each['width'])},"
+        f" interval score {_short(each['score'])}"
+        for each in known.evaluation.body.get("intervals", [])[:1]
     ]
 
 

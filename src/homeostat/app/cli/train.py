@@ -33,6 +33,7 @@ def _train(project: Path) -> Answer:
             *([f"nothing was trained: the models of {body['reweighted_from']}, added up by other weights"] if not trials else []),
             f"{candidate.id}: {body['learner']} on {body['window']}, {body['trials']} trials in {body['seconds']:.1f} s, "
             f"{body['size_mb']:.2f} MB, one row in {body['latency_p99_ms']:.2f} ms (p99)",
+            *([f"intervals: {body['intervals']['method']}, {100 * body['intervals']['coverage']:g} %"] if "intervals" in body else []),
             f"parity with the library on {body['parity']['rows']} rows: largest difference {body['parity']['max_difference']:.1e}, "
             f"{body['parity']['flips']} flipped",
         ]

@@ -41,6 +41,7 @@ def card(known: Recorded, manifest: Manifest) -> str:
         "value": charter.get("value", {}),
         "scores": [each for each in evaluation["scores"] if not each["segment"]],
         "segments": [each for each in evaluation["scores"] if each["segment"]][:MOST_ROWS],
+        "intervals": evaluation.get("intervals", [])[:MOST_ROWS],
         "descriptions": {one.name: one.description for one in METRICS.values()},
         "beside": {each["metric"]: each for each in found["beside"]},
         "inputs": manifest.inputs[:MOST_ROWS],

@@ -29,6 +29,7 @@ def evaluation_page(known: Recorded) -> str:
         "scores": _scored(whole, found),
         "money": [each for each in whole if each["metric"].startswith(MONEY)],
         "segments": parts,
+        "intervals": body.get("intervals", []),
         "objectives": [each for each in body["scores"] if each.get("objective")],
         "success": known.score(str(known.candidate.body["metric"])),
         "gates": list(known.verdict.body["gates"]) if known.verdict else [],

@@ -56,18 +56,19 @@ def _answer(service: Service, slot: Slot, rows: list[dict[str, Any]], started: f
     shield = service.shield
     if shield is not None:
         rows = shield.taken(rows)
-    scores, decisions = slot.predictor.score_rows(rows)
-    found = answers(slot.manifest, scores, decisions)
+    said = slot.predictor.say_rows(rows)
+    found = answers(slot.manifest, *said)
     logged = _loggable(slot, rows)
     if shield is not None:
         logged = shield.logged(logged)
     request, *ids = service.ids.take(len(rows) + 1)
     request, ids = f"rq-{request}", [f"pr-{each}" for each in ids]
     at, latency_ms = utc_text(datetime.now(UTC)), round((time.perf_counter() - started) * 1e3, 3)
+    about = (service.name, slot.version, ARM)
     service.log.append(
         [
-            Prediction(ids[row], request, row, at, service.name, slot.version, ARM, logged[row], raw, found[row].prediction, latency_ms)
-            for row, raw in enumerate(scores.tolist())
+            Prediction(ids[row], request, row, at, *about, logged[row], raw, told.prediction, latency_ms, told.lower, told.upper)
+            for row, (raw, told) in enumerate(zip(said.scores.tolist(), found, strict=True))
         ]
     )
     return Answered(request, ids, found)

@@ -187,6 +187,8 @@ def _tensors(slot: Slot, answered: Answered) -> dict[str, dict[str, Any]]:
         data["probability"] = [each.probability for each in found]
     if slot.manifest.task == "multiclass":
         data["probabilities"] = [p for each in found for p in (each.probabilities or {}).values()]
+    if slot.manifest.intervals:
+        data |= {"lower": [each.lower for each in found], "upper": [each.upper for each in found]}
     tensors = {
         each.name: {"name": each.name, "datatype": each.datatype, "shape": [count, *each.shape[1:]], "data": data[each.name]}
         for each in slot.manifest.outputs

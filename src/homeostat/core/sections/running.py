@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from homeostat.core.sections.base import Duration, Name, Section
+from homeostat.core.sections.base import Column, Duration, Name, Section, Share
 from homeostat.core.sections.data import Window
 from homeostat.core.sections.estimators import Estimator  # noqa: TC001 - pydantic reads it, inside a dict
 
@@ -20,6 +20,19 @@ class Budget(Section):
 
 
 LearnerName = Literal["naive", "linear", "lightgbm", "xgboost", "random_forest", "extra_trees"]
+
+
+class Intervals(Section):
+    """Regression: a range beside each prediction in which the truth lies as often as ``coverage`` says (conformal prediction)."""
+
+    coverage: Share = Field(default=0.9, description="share of the rows whose truth lies inside; a gate judges it on the holdout")
+    method: Literal["auto", "absolute", "scaled"] = Field(
+        default="auto",
+        description="absolute: as wide everywhere; scaled: as wide as rows of like predictions ask; auto: what is narrower on rows unseen",
+    )
+    by: Column | None = Field(
+        default=None, description="an input whose values get widths of their own: a category, or a number such as a horizon"
+    )
 
 
 class Learning(Section):
@@ -39,10 +52,17 @@ class Learning(Section):
         default="auto",
         description="how probabilities are set right on the validation rows; auto: by what helps on rows unseen",
     )
+    intervals: Intervals | None = Field(default=None, description="regression: a lower and an upper end beside each prediction")
     seed: int = 0
     windows: tuple[Window, ...] = Field(
         default=(Window(),), min_length=1, description="training windows that compete on the validation rows"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without intervals a section reads as before there were any: no order, charter or bundle gets another name by them."""
+        content: dict[str, Any] = told(self)
+        return {name: value for name, value in content.items() if name != "intervals" or value is not None}
 
 
 class Approval(Section):
