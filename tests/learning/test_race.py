@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core import sections
-from homeostat.errors import LearningError
+from homeostat.errors import Refusal
 from homeostat.graph.plan import Plan
 from homeostat.graph.size import bundle_mb
 from homeostat.learning.candidate import Candidate, goal_of
+from homeostat.learning.learners import LEARNERS
 from homeostat.learning.proposals import JUDGES, SURE_FROM, Proposer
 from homeostat.learning.search import search
 from homeostat.learning.trials import UNLIMITED, Bench, Choice, Limits, Race, Stages
@@ -93,7 +94,7 @@ def test_folds_are_given_up_between_two_of_them_and_the_reason_is_told() -> None
 
 def proposer(*learners: str) -> Proposer:
     _, parts = bench_of()
-    return Proposer(learners, (ALL,), 0, goal_of(parts, TASK, metric("mae")))
+    return Proposer({name: LEARNERS[name] for name in learners}, (ALL,), 0, goal_of(parts, TASK, metric("mae")))
 
 
 def test_a_curve_is_behind_when_half_of_the_finished_ones_were_better_by_then() -> None:
@@ -176,7 +177,7 @@ def test_what_is_too_large_cannot_win_and_members_together_neither() -> None:
     assert bundle_mb(small.plan.nodes) <= most * 1.5, "fitted again on more rows, with as many rounds"
     assert {trial.number: trial.size_mb for trial in small.trials} == sizes, "what is too large is tried and told"
     assert found(1e-3).learner in ("linear", "naive")
-    with pytest.raises(LearningError, match=r"HS303.*more than the 1e-06 MB of success.size_mb"):
+    with pytest.raises(Refusal, match=r"HS303.*more than the 1e-06 MB of success.size_mb"):
         found(1e-6)
 
 

@@ -12,7 +12,7 @@ import pytest
 from homeostat.core import sections
 from homeostat.core.records import Split, Trial
 from homeostat.core.targets import classes_of, encode_target
-from homeostat.errors import LearningError
+from homeostat.errors import LearningError, Refusal
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.encode import dump_plan
 from homeostat.graph.interpret import run
@@ -171,7 +171,7 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on() -> None:
     assert [(t.learner, t.window) for t in failed] == [("linear", "recent 2d")]
     assert "class" in failed[0].reason
     assert found.window == "all"
-    with pytest.raises(LearningError, match=r"HS303.*all 1 trials failed \(linear on recent 2d.*class"):
+    with pytest.raises(Refusal, match=r"HS303.*all 1 trials failed \(linear on recent 2d.*class"):
         searched(frame, task, "log_loss", learners=("linear",), windows=windows[1:])
 
 

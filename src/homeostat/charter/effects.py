@@ -67,6 +67,18 @@ _WINDOW = {
     "kind": Effect(5, "search", "training windows that compete on the validation rows"),
     "length": Effect(5, "search", "how far back the window reaches, or in what time a row's weight halves"),
 }
+_ESTIMATOR = {
+    "path": Effect(5, "search", "the callable that makes the estimator; its file's digest is part of what a training is known by"),
+    "flavour": Effect(5, "search", "which preparation the estimator is given"),
+    "space.*.low": Effect(5, "search", "no smaller value is tried"),
+    "space.*.high": Effect(5, "search", "no larger value is tried"),
+    "space.*.log": Effect(5, "search", "small values are tried as often as large ones"),
+    "space.*.start": Effect(5, "search", "the value of the first trial"),
+    "space.*.choices": Effect(5, "search", "the values that are tried, beginning with the first"),
+    "params": Effect(5, "search", "given to the callable in every trial"),
+    "seconds": Effect(5, "limit", "a fit that takes longer is ended, and its trial has failed"),
+    "memory_mb": Effect(5, "limit", "a fit that takes more is ended, and its trial has failed"),
+}
 _BUDGET = {
     "seconds": Effect(5, "limit", "the search starts no trial after so long"),
     "trials": Effect(5, "limit", "the search starts no more trials than these"),
@@ -205,6 +217,7 @@ _PREPARATION = {
 }
 _RUNNING = {
     "learning.learners": Effect(5, "search", "what is tried"),
+    **_below("learning.estimators.*", _ESTIMATOR),
     **_below("learning.budget", _BUDGET),
     "learning.at_once": Effect(5, "search", "trials of a batch: proposed together, run together, and then learned from"),
     "learning.ensemble": Effect(5, "search", "whether a mean of several trials may win"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from homeostat.charter import data_rules, forecast_rules, goal_rules, objective_rules, training_rules
+from homeostat.charter import data_rules, estimator_rules, forecast_rules, goal_rules, objective_rules, training_rules
 from homeostat.core.sections import Section
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (training_rules.components_have_a_learner, ("preparation", "learning")),
     (training_rules.choices_can_be_done, ("task", "success", "preparation")),
     (training_rules.labels_are_classes, ("task", "value", "labelling")),
+    (estimator_rules.learners_are_known, ("learning",)),
+    (estimator_rules.estimators_can_be_searched, ("learning",)),
     (training_rules.learning_budget_ends, ("learning",)),
     (training_rules.policy_budget_ends, ("policy",)),
     (training_rules.an_address_has_its_engine, ("store",)),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.core.records import Split
+    from homeostat.flow.develop import Aids
     from homeostat.flow.project import Project
     from homeostat.learning.candidate import Candidate
 
@@ -32,6 +33,8 @@ def bias_and_variance(project: Project, candidate: Fact, refits: int, progress: 
     from homeostat.core import sections
     from homeostat.core.targets import encode_target
     from homeostat.evaluation.bias_variance import decompose
+    from homeostat.flow.develop import Aids
+    from homeostat.flow.estimators import learners_of
     from homeostat.flow.origins import require_trained
     from homeostat.flow.train import rows_and_split
 
@@ -45,11 +48,12 @@ def bias_and_variance(project: Project, candidate: Fact, refits: int, progress: 
     learning = sections.Learning.model_validate_json(json.dumps(run.body["learning"]))
     dataset = project.require(str(body["dataset"]))
     _, split = rows_and_split(project, dataset, learning, body["left_out"]["windows"], body["labels"])
+    aids = Aids(made=body, learners=learners_of(project, learning))
     rng, answers, decisions = np.random.default_rng(seed), [], []
     for at in range(refits):
         if progress:
             progress.update(f"fit on resample {at + 1} of {refits}", done=at / refits)
-        found = _refit(project.charter, learning, split, body, rng)
+        found = _refit(project.charter, learning, split, aids, rng)
         answers.append(found.judged)
         decisions.append(_decided(candidate, found))
     classes = tuple(body["classes"])
@@ -65,9 +69,9 @@ def bias_and_variance(project: Project, candidate: Fact, refits: int, progress: 
     return project.record("bias_variance", key, told, subject=candidate.id, causes=(candidate.id,))
 
 
-def _refit(charter: Charter, learning: Any, split: Split, made: Any, rng: np.random.Generator) -> Candidate:
+def _refit(charter: Charter, learning: Any, split: Split, aids: Aids, rng: np.random.Generator) -> Candidate:
     from homeostat.charter.effective import effective_task, never_inputs
-    from homeostat.flow.develop import Aids, develop
+    from homeostat.flow.develop import develop
     from homeostat.preparation.decide import decide
 
     decisions = decide(split.train, effective_task(charter), charter.preparation, never_inputs(charter))
@@ -75,7 +79,7 @@ def _refit(charter: Charter, learning: Any, split: Split, made: Any, rng: np.ran
         drawn = np.sort(rng.integers(0, split.train.height, split.train.height))
         resampled = replace(split, train=split.train[drawn], folds=())
         try:
-            return develop(charter, learning, resampled, decisions, Aids(made=made))
+            return develop(charter, learning, resampled, decisions, aids)
         except LearningError as error:
             if error.code not in {"HS301", "HS302"}:
                 raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.charter.evidence import Carried
-from homeostat.errors import LearningError
+from homeostat.errors import LearningError, Refusal
 from homeostat.flow.quick import Bench, fit_on, set_aside, without
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _saving_without(bench: Bench, columns: tuple[str, ...]) -> float:
             bench.quick.candidate.learner,
             bench.classes,
         )
-    except LearningError:
+    except (LearningError, Refusal):
         return 0.0
     return _saving(bench, fitted.scores)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from homeostat.core.records import Decision, Split
     from homeostat.graph.plan import Floats, Plan
     from homeostat.learning.candidate import Candidate
+    from homeostat.learning.learner import Learner
     from homeostat.learning.search import Memo
     from homeostat.learning.search import Progress as Say
 
@@ -37,12 +38,14 @@ class Aids:
         memo: remembers the trials of an objective; of the only one under an empty name.
         made: a candidate on record, ``{"learner": ..., "window": ..., "params": {...}}`` or ``models`` with the same by objective: it is
             fitted again, and nothing is searched.
+        learners: by name, where there are others than those of this program.
     """
 
     start: Mapping[str, Any] | None = None
     progress: Progress | None = None
     memo: Callable[[str], Memo] | None = None
     made: Mapping[str, Any] | None = None
+    learners: Mapping[str, Learner] | None = None
 
 
 NO_AIDS = Aids()
@@ -50,12 +53,13 @@ NO_AIDS = Aids()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Own:
-    """The aids of one search: where it starts, whom it tells, what it remembers, or what is on record instead; and what runs it."""
+    """The aids of one search: where it starts, whom it tells, what it remembers or has on record, its learners, and what runs it."""
 
     start: Mapping[str, Any] | None
     say: Say | None
     memo: Memo | None
     made: Mapping[str, Any] | None
+    learners: Mapping[str, Learner] | None
     engine: Engine
 
 
@@ -87,7 +91,7 @@ def _searched(
     if not charter.objectives:
         say = partial(_say, aids.progress) if aids.progress else None
         memo = aids.memo("") if aids.memo else None
-        return _one(charter, learning, split, decisions, _Own(aids.start, say, memo, aids.made, engine))
+        return _one(charter, learning, split, decisions, _Own(aids.start, say, memo, aids.made, aids.learners, engine))
     every = charter.objectives
     own = learning.model_copy(update={"budget": _share(learning.budget, len(every))})
     known, made = ((given or {}).get("models", {}) for given in (aids.start, aids.made))
@@ -95,7 +99,7 @@ def _searched(
     for at, each in enumerate(every):
         told = partial(_say_member, partial(_say, aids.progress), each.name, at, len(every)) if aids.progress else None
         memo = aids.memo(each.name) if aids.memo else None
-        helped = _Own(known.get(each.name), told, memo, made.get(each.name), engine)
+        helped = _Own(known.get(each.name), told, memo, made.get(each.name), aids.learners, engine)
         members[each.name] = _one(charter_of(charter, each), own, split, decisions, helped)
     return _summed(charter, split, members)
 
@@ -147,7 +151,7 @@ def _one(
     from homeostat.learning.search import search
     from homeostat.learning.threshold import with_decision
 
-    task, stages = effective_task(charter), stages_of(charter, split, decisions)
+    task, stages = effective_task(charter), stages_of(charter, split, decisions, aids.learners)
     measured = success_metric(charter, classes_of(split.train[task.target], task))
     if aids.made is None:
         found = search(

@@ -72,7 +72,7 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
 
     None for the curve where there are too few rows, or a sample lacks a class.
     """
-    from homeostat.errors import LearningError
+    from homeostat.errors import LearningError, Refusal
     from homeostat.stats.learning_curve import learning_curve, measured_errors
     from homeostat.stats.resample import Resampling
 
@@ -94,7 +94,7 @@ def learning_curve_of(bench: Bench) -> tuple[LearningCurve | None, Floats]:
                     bench.classes,
                     refit=False,
                 )
-            except LearningError:
+            except (LearningError, Refusal):
                 continue  # a small sample may lack a class: one point of the curve less
             sizes.append(size)
             scores.append(fitted.scores)

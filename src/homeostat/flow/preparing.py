@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from homeostat.core import sections
     from homeostat.core.records import Decision, Split
     from homeostat.graph.plan import Floats
+    from homeostat.learning.learner import Learner
     from homeostat.learning.trials import Stages
 
 
-def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | None = None) -> Stages:
+def stages_of(
+    charter: Charter, split: Split, decisions: Sequence[Decision] | None = None, learners: Mapping[str, Learner] | None = None
+) -> Stages:
     """What a search of this charter on this split is given of stage 4.
 
     Args:
         charter: task, preparation and seed.
         split: classes are those of its training rows, and so are the decisions unless they are given.
         decisions: as ``decide`` took them.
+        learners: by name; None: those that come with this program.
 
     Raises:
         LearningError: HS301, one class only; HS304 or HS308, see ``preparation.decide``.
@@ -32,6 +36,7 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
     """
     from homeostat.charter.effective import effective_task
     from homeostat.core.targets import classes_of
+    from homeostat.learning.learners import LEARNERS
     from homeostat.learning.trials import Stages
     from homeostat.preparation.balance import balancer
     from homeostat.preparation.decide import CATEGORY_ENCODINGS, decide, encoded
@@ -45,6 +50,7 @@ def stages_of(charter: Charter, split: Split, decisions: Sequence[Decision] | No
         select_window=partial(_window_rows, charter.task, charter.labelling.weight, charter.preparation.sample, charter.learning.seed),
         balance=balancer(task, section, classes, charter.learning.seed),
         categories={"tree": CATEGORY_ENCODINGS} if encoded(taken, "ordinal") != tuple(taken) else {},
+        learners=LEARNERS if learners is None else learners,
     )
 
 

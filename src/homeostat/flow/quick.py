@@ -1,4 +1,4 @@
-"""Quick models: each learner's defaults, their rounds found on rows set aside, fitted again on all training rows.
+"""Quick models: each of our learners' defaults, their rounds found on rows set aside, fitted again on all training rows.
 
 A learner that does not beat the naive one on the rows set aside answers as the naive one does. The best on the judged rows is *the* quick
 model, as in a search; what is said of it allows for the choice (``Bench.after_choice``), so that it is honest also about showing nothing.
@@ -100,7 +100,9 @@ def open_bench(charter: Charter, parts: Split) -> Bench:
     classes = classes_of(used.train[task.target], task)
     measured = success_metric(charter, classes)
     cut = set_aside(used.train)
-    learners: list[str] = [name for name in charter.learning.learners if name != "naive"] or ["naive"]
+    own = charter.learning.estimators  # of which a single fit may take minutes
+    ours: list[str] = [name for name in charter.learning.learners if name != "naive" and name not in own]
+    learners = ours or (["linear", "lightgbm"] if own else ["naive"])
     tried = tuple(fit_on(charter, cut, used.validation, learner, classes) for learner in learners)
     values = [error_of(measured, measured.score(each.y, each.scores)) for each in tried]
     quick = tried[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]

@@ -11,6 +11,8 @@ from homeostat.errors import LearningError
 from homeostat.flow.origins import charter_then, learning_then, require_trained, split_then
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from homeostat.charter.schema import Charter
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from homeostat.core.records import Split
     from homeostat.flow.project import Project
     from homeostat.graph.plan import Floats
+    from homeostat.learning.learner import Learner
     from homeostat.learning.trials import Bench, Choice
 
 
@@ -31,6 +34,7 @@ class Refitting:
     split: Split
     classes: tuple[str, ...]
     choices: tuple[tuple[Choice, float], ...]
+    learners: Mapping[str, Learner]
 
     def bench(self, train: pl.DataFrame, charter: Charter | None = None) -> Bench:
         """What fits on ``train``, prepared as these rows ask; another charter may leave out columns."""
@@ -44,7 +48,7 @@ class Refitting:
         task = effective_task(asked)
         rows = replace(self.split, train=train, folds=(), between=None)
         goal = goal_of(rows, task, metric(asked.success.metric))
-        return Bench(rows, task.target, goal, stages_of(asked, rows), self.learning.seed, clock=lambda: 0.0)
+        return Bench(rows, task.target, goal, stages_of(asked, rows, learners=self.learners), self.learning.seed, clock=lambda: 0.0)
 
     def judged(self, train: pl.DataFrame, charter: Charter | None = None) -> Floats:
         """Scores (n, k) of the validation rows by the choice fitted on ``train``, before calibration.
@@ -80,6 +84,7 @@ def refitting(project: Project, candidate: Fact) -> Refitting:
         LearningError: HS331, it is a sum of several objectives' models; HS311, the record cannot be trained again; HS381, it was adopted.
     """
     from homeostat.core.targets import classes_of
+    from homeostat.flow.estimators import learners_of
 
     require_trained(candidate)
     run = project.require(str(candidate.body["run"]))
@@ -93,16 +98,17 @@ def refitting(project: Project, candidate: Fact) -> Refitting:
     with replace(project, charter=charter_then(project, candidate, run)) as then:
         split = split_then(then, candidate, run, learning)
         task = then.charter.task
-        return Refitting(then.charter, learning, split, classes_of(split.train[task.target], task), _choices(candidate.body, learning))
+        learners = learners_of(then, learning)
+        choices = _choices(candidate.body, learning, learners)
+        return Refitting(then.charter, learning, split, classes_of(split.train[task.target], task), choices, learners)
 
 
-def _choices(body: Any, learning: sections.Learning) -> tuple[tuple[Choice, float], ...]:
-    from homeostat.learning.learners import LEARNERS
+def _choices(body: Any, learning: sections.Learning, learners: Mapping[str, Learner]) -> tuple[tuple[Choice, float], ...]:
     from homeostat.learning.trials import Choice
 
     told = body["params"].get("members") or [{**{name: body[name] for name in ("learner", "window", "params")}, "weight": 1.0}]
     windows = {window.label(): window for window in learning.windows}
-    lost = [each["learner"] for each in told if each["learner"] not in LEARNERS or each["window"] not in windows]
+    lost = [each["learner"] for each in told if each["learner"] not in learners or each["window"] not in windows]
     if lost:
         raise LearningError("HS311", f"this program or charter does not have the learner or window of {lost[0]}", place="learning")
     return tuple((Choice(each["learner"], windows[each["window"]], dict(each["params"])), float(each["weight"])) for each in told)

@@ -10,6 +10,8 @@ import numpy as np
 from homeostat.core.ids import digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.core.records import Split
@@ -32,6 +34,7 @@ def reproduce(project: Project, version: Version, progress: Progress | None = No
         LearningError: HS311, the record cannot be trained again by this program, or the rows are no longer the ones of the record; HS381,
             the version was adopted.
     """
+    from homeostat.flow.estimators import sources_of
     from homeostat.flow.origins import charter_then, learning_then, require_trained
     from homeostat.flow.registry import load_bundle
     from homeostat.infra.provenance import code_commit, environment
@@ -44,6 +47,7 @@ def reproduce(project: Project, version: Version, progress: Progress | None = No
         if progress is not None:
             progress.update(f"reproduce {candidate.body['learner']}")
         made, split = _made(then, candidate, run, learning)
+    sources = sources_of(project, learning)
     kept = load_bundle(project, str(candidate.body["bundle"]))
     graphs = [digest(bundle.graph) for bundle in (kept, made)]
     equal = graphs[0] == graphs[1]
@@ -57,16 +61,25 @@ def reproduce(project: Project, version: Version, progress: Progress | None = No
         "outcome": "equal" if equal else "alike" if difference <= TOLERANCE else "different",
         "difference": difference,
         "tolerance": TOLERANCE,
-        "changed": _changed(run.body["environment"], now),
+        "changed": _changed(run.body["environment"], now) | _rewritten(run.body.get("estimators", {}), sources),
         "code": code_commit(project.root),
     }
-    key = digest({"version": version.fact.id, "made": graphs[1], "environment": now, "code": body["code"]})
+    key = digest(
+        {
+            "version": version.fact.id,
+            "made": graphs[1],
+            "environment": now,
+            "code": body["code"],
+            **({"estimators": sources} if sources else {}),
+        }
+    )
     return project.record("reproduction", key, body, subject=version.fact.id, causes=(version.fact.id, candidate.id))
 
 
 def _made(project: Project, candidate: Fact, run: Fact, learning: Any) -> tuple[Bundle, Split]:
     from homeostat.charter.effective import effective_task, never_inputs
     from homeostat.flow.develop import Aids, develop
+    from homeostat.flow.estimators import learners_of
     from homeostat.flow.origins import split_then
     from homeostat.flow.packing import bundle_of
     from homeostat.preparation.decide import decide
@@ -74,7 +87,7 @@ def _made(project: Project, candidate: Fact, run: Fact, learning: Any) -> tuple[
     charter = project.charter
     split = split_then(project, candidate, run, learning)
     decisions = decide(split.train, effective_task(charter), charter.preparation, never_inputs(charter))
-    found = develop(charter, learning, split, decisions, Aids(made=candidate.body))
+    found = develop(charter, learning, split, decisions, Aids(made=candidate.body, learners=learners_of(project, learning)))
     return bundle_of(project, found, split, run)[0], split
 
 
@@ -97,3 +110,9 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[An
     flat = [{**told, **told["libraries"]} for told in (before, after)]
     names = [name for name in flat[1] if name != "libraries"]
     return {name: [flat[0].get(name), flat[1][name]] for name in names if flat[0].get(name) != flat[1][name]}
+
+
+def _rewritten(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> dict[str, list[Any]]:
+    """The team's own estimators whose source is another now, with the beginnings of both digests."""
+    digests = {name: [told["sha256"][:12], now[name]["sha256"][:12]] for name, told in before.items() if name in now}
+    return {f"estimator {name}": both for name, both in digests.items() if both[0] != both[1]}

@@ -14,6 +14,7 @@ from homeostat.core.ids import digest
 from homeostat.flow.arrays import dump_arrays
 from homeostat.flow.develop import Aids, develop, member_scores, told_interval, weights_of
 from homeostat.flow.drawing import drawn
+from homeostat.flow.estimators import learners_of, sources_of
 from homeostat.flow.labelling import labels_version
 from homeostat.flow.out_of_fold import keep_out_of_fold
 from homeostat.flow.packing import pack_candidate
@@ -55,6 +56,7 @@ def order_key(project: Project, order: Order) -> str:
     charter = project.charter
     decided_by = charter.value.model_dump(mode="json", include={"payoff", "amount", "costs"})
     quarantined = sorted(fact.id for fact in project.ledger.find("quarantine"))
+    sources = sources_of(project, order.learning)
     parts = {
         "dataset": order.dataset,
         "task": effective_task(charter).model_dump(mode="json"),
@@ -69,6 +71,7 @@ def order_key(project: Project, order: Order) -> str:
         "quarantined": quarantined,
         "labels": labels_version(project),
         "labelling": charter.labelling.model_dump(mode="json"),
+        **({"estimators": {name: told["sha256"] for name, told in sources.items()}} if sources else {}),
     }
     return digest(parts)
 
@@ -101,7 +104,8 @@ def _train(project: Project, order: Order, keys: tuple[str, str], rows: Training
     key, named = keys
     run = _open_run(project, order, key)
     decisions, decided = _decide(project, order, rows, split)
-    found = develop(project.charter, order.learning, split, decisions, Aids(order.start, progress, partial(LedgerMemo, project, run)))
+    aids = Aids(order.start, progress, partial(LedgerMemo, project, run), learners=learners_of(project, order.learning))
+    found = develop(project.charter, order.learning, split, decisions, aids)
     kept = pack_candidate(project, found, split, run, order.learning)
     trials = sorted(project.ledger.find("trial", subject=run.id), key=lambda fact: (fact.body.get("objective", ""), fact.body["number"]))
     body = {
@@ -143,6 +147,7 @@ def sealed(project: Project, split: Split) -> str:
 def _open_run(project: Project, order: Order, key: str) -> Fact:
     from homeostat.infra.provenance import code_commit, environment
 
+    sources = sources_of(project, order.learning)
     body = {
         "purpose": order.purpose,
         "dataset": order.dataset,
@@ -150,6 +155,7 @@ def _open_run(project: Project, order: Order, key: str) -> Fact:
         "start": dict(order.start or {}),
         "code": code_commit(project.root),
         "environment": environment(),
+        **({"estimators": sources} if sources else {}),
     }
     return project.record("run", key, body, causes=(order.dataset, project.charter_fact().id))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.errors import LearningError
-from homeostat.graph.onnx_writer import Tensor, Writer
+from homeostat.graph.onnx_writer import IR_VERSION, Tensor, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 12
 """The first version of ONNX's operators in which all that we write around a foreign graph has its present meaning."""
-IR_VERSION = 10
 KNOWN_DOMAINS = ("", "ai.onnx.ml", "com.microsoft")
 ELEMENTS = {"float": 1, "int8": 3, "int16": 5, "int32": 6, "int64": 7, "string": 8, "bool": 9, "float16": 10, "double": 11}
 """Element types that an input may have, and their numbers in ``TensorProto``."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeostat.graph.calendar import calendar_part
+from homeostat.graph.enclosed import run_enclosed
 from homeostat.graph.foreign import run_foreign
 from homeostat.graph.plan import (
     Activation,
@@ -22,6 +23,7 @@ from homeostat.graph.plan import (
     Constant,
     Cycle,
     DatePart,
+    Enclosed,
     Floats,
     Foreign,
     Impute,
@@ -276,6 +278,11 @@ def interpolated(values: Floats, x: Floats, y: Floats) -> Floats:
     slopes = np.append(np.diff(y) / np.diff(x), 0.0)
     at = np.searchsorted(x[1:], inside, side="right")  # NaN is behind the last point, and stays NaN by what follows
     return np.asarray(y[at] + slopes[at] * (inside - x[at]))
+
+
+@_meaning.register
+def _enclosed(node: Enclosed, blocks: _Blocks) -> Floats:
+    return run_enclosed(node.graph, blocks[node.source])
 
 
 @_meaning.register

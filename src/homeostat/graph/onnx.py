@@ -17,7 +17,7 @@ import numpy as np
 
 from homeostat.errors import LearningError
 from homeostat.graph.onnx_nodes import write
-from homeostat.graph.onnx_writer import Tensor, Writer, double
+from homeostat.graph.onnx_writer import IR_VERSION, Tensor, Writer, double
 from homeostat.graph.plan import widths
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Interval, Plan
 
-IR_VERSION = 10
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 

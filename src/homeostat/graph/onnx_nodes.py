@@ -17,6 +17,7 @@ from homeostat.graph.plan import (
     Constant,
     Cycle,
     DatePart,
+    Enclosed,
     Foreign,
     Impute,
     Indicator,
@@ -225,6 +226,11 @@ def _interpolate(node: Interpolate, graph: Writer) -> Tensor:
     tables = {"x": points, "y": y, "slopes": slopes}
     here, start, slope = (graph.op("Gather", graph.array(values, name), at) for name, values in tables.items())
     return start + slope * (inside - here)
+
+
+@write.register
+def _enclosed(node: Enclosed, graph: Writer) -> Tensor:
+    return graph.inline(node.graph.tobytes(), graph[node.source])
 
 
 @write.register

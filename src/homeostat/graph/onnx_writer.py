@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from homeostat.graph.plan import Floats
 
 ML = "ai.onnx.ml"
-OPSET, ML_OPSET = 21, 5
+OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
 
 
 @dataclass(slots=True)
@@ -51,6 +51,18 @@ class Writer:
         if not attributes:
             self.plain[same] = Tensor(name, self)
         return Tensor(name, self)
+
+    def inline(self, content: bytes, source: Tensor) -> Tensor:
+        """Append the operators of a serialised model with one input, which becomes ``source``; its only output is returned."""
+        import onnx
+        from onnx.compose import add_prefix_graph
+
+        model = onnx.load_model_from_string(content)
+        inner = add_prefix_graph(model.graph, f"{self.block}|")
+        self.op("Identity", source, name=inner.input[0].name)
+        self.operators.extend(inner.node)
+        self.constants |= {each.name: each for each in inner.initializer}
+        return Tensor(inner.output[0].name, self)
 
     def array(self, values: Any, name: str) -> Tensor:
         """A constant of the present block; float64 and int64 arrays keep their type."""

@@ -10,6 +10,7 @@ from homeostat.graph.plan import (
     Concat,
     Constant,
     Cycle,
+    Enclosed,
     Foreign,
     Linear,
     Link,
@@ -92,6 +93,8 @@ def _made_of(node: Node, owners: Ints) -> Ints:
         return np.array([_one(owners[weights != 0]) for weights in node.weights.T], dtype=np.int64)
     if isinstance(node, Trees):
         return np.full(len(node.bias), _one(owners[node.feature]))
+    if isinstance(node, Enclosed):
+        return np.full(node.width, _one(owners))
     if isinstance(node, Tfidf | Prior) or (isinstance(node, Link) and node.kind == "softmax"):
         return np.full(len(owners), _one(owners))
     doubles = isinstance(node, Cycle) or (isinstance(node, Link) and node.kind == "sigmoid")

@@ -314,6 +314,16 @@ class Interpolate:
     y: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Enclosed:
+    """What an ONNX graph of another program says of a block: ``graph`` holds its bytes, as ``enclosed`` gives them; ``width`` outputs."""
+
+    out: str
+    source: str
+    graph: NDArray[np.uint8]
+    width: int
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """What one input of a foreign graph is given, of the element type ``type`` as ONNX calls it (``float``, ``int64``, ``string``).
@@ -347,7 +357,7 @@ class Foreign:
 
 Node = (
     Numbers | Pick | Lookup | DatePart | Cycle | Impute | Indicator | Scale | Clip | Power | Tfidf | Single | Concat  # what prepares
-    | Linear | Activation | Trees | Constant | Link | Prior | Log | Interpolate | Foreign  # what predicts
+    | Linear | Activation | Trees | Constant | Link | Prior | Log | Interpolate | Enclosed | Foreign  # what predicts
 )  # fmt: skip
 
 

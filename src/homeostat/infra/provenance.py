@@ -9,7 +9,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "xgboost-cpu", "torch", "optuna", "scipy", "onnx", "onnxruntime", "deltalake")
+LIBRARIES = (
+    "numpy",
+    "polars",
+    "scikit-learn",
+    "lightgbm",
+    "xgboost-cpu",
+    "torch",
+    "optuna",
+    "scipy",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "deltalake",
+)
 
 
 def code_commit(root: Path) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from homeostat.graph.plan import Floats, Plan
 from homeostat.learning.calibration import best_calibrator
 from homeostat.learning.conformal import conformal
 from homeostat.learning.learner import Goal, Params
-from homeostat.learning.learners import LEARNERS
 from homeostat.learning.together import Together, one_by_one
 from homeostat.learning.trials import Bench, Choice, Model, Stages
 
@@ -37,7 +36,7 @@ class Candidate:
 
     Args:
         plan: preparation and learner, fitted on train and validation together (on train alone when it was not refitted).
-        learner: its name in ``LEARNERS``.
+        learner: its name.
         window: label of its training window.
         params: as in the winning trial; of an ensemble ``{"members": [...]}``, each with learner, window, params and weight.
         value: the metric of the winning trial: fitted on train alone, scored on validation; with folds the mean.
@@ -140,12 +139,12 @@ def again(
 
     def good(told: Mapping[str, Any]) -> Good:
         name, window = str(told["learner"]), str(told["window"])
-        if name not in LEARNERS or window not in windows:
+        if name not in stages.learners or window not in windows:
             raise LearningError(
                 "HS311",
                 f"the record names the learner {name!r} on the window {window!r}",
                 place="learning",
-                next_step=f"this program has the learners {', '.join(LEARNERS)}, the recorded charter the windows {', '.join(windows)}",
+                next_step=f"there are the learners {', '.join(stages.learners)}, the charter of then has the windows {', '.join(windows)}",
             )
         choice = Choice(name, windows[window], dict(told["params"]))
         rounds = [split.round(at) for at in range(split.rounds)]

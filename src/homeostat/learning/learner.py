@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from homeostat.core.sections import TaskType
     from homeostat.graph.plan import Floats, Node
     from homeostat.stats.metrics import Metric
 
+_Value = TypeVar("_Value", bound=bool | int | float | str)
 Flavour = Literal["tree", "linear"]
 Params = Mapping[str, Any]
 Watch = Callable[[float, float], bool]
@@ -64,12 +65,14 @@ class Fitted:
         predict: the library's own prediction, features (n, p) to scores (n, k) as ``Plan`` describes them: the oracle of parity.
         params: what a fit on other rows needs to come to the same model, found round counts included; plain JSON values.
         single: whether the library computes in float32 inside, so that parity allows for its rounding.
+        row_us: how long the library takes for a row, where ``predict`` does not show it because it asks another process.
     """
 
     nodes: tuple[Node, ...]
     predict: Callable[[Floats], Floats]
     params: Params
     single: bool = False
+    row_us: float | None = None
 
 
 class Suggest(Protocol):
@@ -81,7 +84,7 @@ class Suggest(Protocol):
     def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
         """A number between low and high."""
 
-    def suggest_categorical(self, name: str, choices: Sequence[str], /) -> str:
+    def suggest_categorical(self, name: str, choices: Sequence[_Value], /) -> _Value:
         """One of the choices."""
 
 

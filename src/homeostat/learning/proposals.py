@@ -12,11 +12,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from homeostat.learning.learners import LEARNERS
 from homeostat.learning.trials import CATEGORIES, Choice
 from homeostat.stats.metrics import error_of
 
@@ -32,23 +31,25 @@ SURE_FROM = 2
 """The first step at which a curve may be behind: before it, slow learners look bad."""
 
 
+_Value = TypeVar("_Value", bound=bool | int | float | str)
+Learners = Mapping[str, "Learner"]
 Variants = Mapping["Flavour", tuple[str, ...]]
 """The encodings of categories that compete, by the flavour of the learner."""
 
 
 def first_round(
-    learners: tuple[str, ...], windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None, goal: Goal, variants: Variants
+    learners: Learners, windows: tuple[sections.Window, ...], start: Mapping[str, Any] | None, goal: Goal, variants: Variants
 ) -> Iterator[Choice]:
-    """Naive once; then, window by window, the params of ``start`` (moved into the space) and each learner's defaults.
+    """Naive once; then, window by window, the params of ``start`` (moved into the space) and each other learner's defaults.
 
     Of an ensemble each member is such a start.
     """
     if "naive" in learners:
-        yield Choice("naive", windows[0], dict(LEARNERS["naive"].defaults))
+        yield Choice("naive", windows[0], dict(learners["naive"].defaults))
     every = start.get("params", {}).get("members", [start]) if start else []
     known = [(str(each["learner"]), each.get("params", {})) for each in every if each.get("learner") in learners]
-    asked = [(name, params) for name, params in (*known, *((name, {}) for name in learners)) if LEARNERS[name].defaults]
-    tried = dict.fromkeys((name, tuple(clipped(LEARNERS[name], params, goal, variants).items())) for name, params in asked)
+    asked = [(name, params) for name, params in (*known, *((name, {}) for name in learners)) if name != "naive"]
+    tried = dict.fromkeys((name, tuple(clipped(learners[name], params, goal, variants).items())) for name, params in asked)
     for window in windows:
         yield from (Choice(name, window, dict(params)) for name, params in tried)
 
@@ -63,6 +64,7 @@ def clipped(learner: Learner, params: Mapping[str, Any], goal: Goal, variants: V
     """These params moved into the learner's space; its defaults where one is missing, and none that it does not search.
 
     >>> from homeostat.learning.learner import Goal
+    >>> from homeostat.learning.learners import LEARNERS
     >>> from homeostat.stats.metrics import metric
     >>> dict(clipped(LEARNERS["linear"], {"penalty": 1e9, "rounds": 3}, Goal("regression", (), metric("mae"))))
     {'penalty': 1000.0, 'l1': 0.0}
@@ -82,9 +84,9 @@ class _Known:
     def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
         return min(max(float(self.params[name]), low), high)
 
-    def suggest_categorical(self, name: str, choices: Sequence[str], /) -> str:
+    def suggest_categorical(self, name: str, choices: Sequence[_Value], /) -> _Value:
         known = self.params.get(name)
-        return str(known) if known in choices else choices[0]
+        return next((each for each in choices if each == known and type(each) is type(known)), choices[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +112,7 @@ class Proposer:
     Several choices may be open at once: what is open counts as tried, so that none is proposed twice.
 
     Args:
-        learners: names; those without a space are never proposed.
+        learners: by name; those without a space are never proposed.
         windows: the windows that compete.
         seed: of the samplers.
         goal: what is learned.
@@ -119,7 +121,7 @@ class Proposer:
 
     def __init__(
         self,
-        learners: tuple[str, ...],
+        learners: Learners,
         windows: tuple[sections.Window, ...],
         seed: int,
         goal: Goal,
@@ -129,10 +131,10 @@ class Proposer:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._windows = {window.label(): window for window in windows}
-        self._goal, self._variants = goal, variants
+        self._learners, self._goal, self._variants = learners, goal, variants
         self._studies: dict[str, _Study] = {}
-        for name in learners:
-            if LEARNERS[name].defaults:
+        for name, learner in learners.items():
+            if learner.defaults:
                 sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
                 self._studies[name] = _Study(optuna.create_study(sampler=sampler))
 
@@ -151,8 +153,8 @@ class Proposer:
     def warm_up(self) -> None:
         """After the first round: put each learner's portfolio before what its sampler proposes."""
         for name, known in self._studies.items():
-            for params in LEARNERS[name].portfolio(self._goal):
-                known.study.enqueue_trial(dict(clipped(LEARNERS[name], params, self._goal, self._variants)), skip_if_exists=True)
+            for params in self._learners[name].portfolio(self._goal):
+                known.study.enqueue_trial(dict(clipped(self._learners[name], params, self._goal, self._variants)), skip_if_exists=True)
 
     def propose(self) -> Asked:
         """The choice to try next: the best learner has every second turn, the next one every fourth, and so on."""
@@ -164,7 +166,7 @@ class Proposer:
         self._studies[learner].turns += 1
         trial = self._studies[learner].study.ask()
         window = trial.suggest_categorical("window", list(self._windows))
-        return Asked(Choice(learner, self._windows[window], asked_of(LEARNERS[learner], trial, self._goal, self._variants)), trial)
+        return Asked(Choice(learner, self._windows[window], asked_of(self._learners[learner], trial, self._goal, self._variants)), trial)
 
     def behind(self, asked: Asked) -> dict[int, float]:
         """By step, the error that half of the learner's finished trials had at most by then; empty while they are few."""

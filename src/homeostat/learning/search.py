@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from homeostat.errors import LearningError
+from homeostat.errors import Refusal
 from homeostat.learning.candidate import Candidate, Good, alone, goal_of
 from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import Room, ensemble
@@ -91,7 +91,8 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
         most_mb: what the bundle may have: a larger trial cannot win, nor members that are too large together.
 
     Raises:
-        LearningError: HS301, one class only in train; HS303, every trial failed, with the reasons; HS310, a library is not installed.
+        LearningError: HS301, one class only in train; HS310, a library is not installed.
+        Refusal: HS303, every trial failed, with the reasons.
         CharterError: HS106, every window is cut by time and there is no time column.
     """
     require(section.learners)
@@ -99,10 +100,11 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     windows = tuple(each for each in section.windows if task.time is not None or each.kind == "all") or section.windows
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
     board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb, section.at_once, split.rounds)
-    proposer = Proposer(section.learners, windows, section.seed, goal, stages.categories)
+    learners = {name: stages.learners[name] for name in section.learners}
+    proposer = Proposer(learners, windows, section.seed, goal, stages.categories)
     try_all = partial(_tried, bench, board, together, memo)
-    for batch in _batches(first_round(section.learners, windows, start, goal, stages.categories), section.at_once):
-        if board.spent and board.tried >= set(section.learners):
+    for batch in _batches(first_round(learners, windows, start, goal, stages.categories), section.at_once):
+        if board.spent and board.tried >= set(learners):
             break
         try_all(proposer, [proposer.announce(choice) for choice in batch])
     proposer.warm_up()
@@ -227,13 +229,13 @@ class _Board:
         """The best trial.
 
         Raises:
-            LearningError: HS303, there is none.
+            Refusal: HS303, there is none.
         """
         if self.kept:
             return self.kept[self._ranked()[0]]
         large = f"its model would have more than the {self.most_mb:g} MB of success.size_mb" if self.most_mb else ""
         reasons = "; ".join(dict.fromkeys(f"{t.learner} on {t.window}: {t.reason or large}" for t in self.trials))
-        raise LearningError(
+        raise Refusal(
             "HS303",
             f"all {len(self.trials)} trials failed ({reasons})",
             place="learning",

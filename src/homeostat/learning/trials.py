@@ -20,7 +20,7 @@ from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import moved_prior, transform
 from homeostat.graph.plan import Prior
 from homeostat.graph.size import bundle_mb
-from homeostat.learning.learner import Fitted, Flavour, Goal, Params, Rows, Watch, unwatched
+from homeostat.learning.learner import Fitted, Flavour, Goal, Learner, Params, Rows, Watch, unwatched
 from homeostat.learning.learners import LEARNERS
 from homeostat.stats.metrics import error_of
 
@@ -31,23 +31,25 @@ if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Node, Preparation
 
 LONGEST_REASON = 300
+ENDS_A_TRIAL = ("HS302", "HS341")
 CATEGORIES = "categories"
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What a search is given of stage 4.
+    """What a search is given of stage 4, and the learners that it may name.
 
     ``fit_preparation(frame, flavour, categories)`` gives the preparation and the features the learner trains on;
     ``select_window(frame, window)`` the rows and their weights; ``balance(y, weights)`` of these rows what the learner sees where classes
     are rare, None: them as they are. ``categories`` are the encodings that compete, for learners of a flavour: the first is the one
-    decided, and a flavour that is not named has no other.
+    decided, and a flavour that is not named has no other. ``learners`` by name: those of this program, and the team's own.
     """
 
     fit_preparation: Callable[[pl.DataFrame, Flavour, str], tuple[Preparation, Floats]]
     select_window: Callable[[pl.DataFrame, sections.Window], tuple[pl.DataFrame, Floats | None]]
     balance: Callable[[Floats, Floats | None], Balanced | None] = lambda y, weights: None
     categories: Mapping[Flavour, tuple[str, ...]] = field(default_factory=dict)
+    learners: Mapping[str, Learner] = field(default_factory=lambda: LEARNERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,8 @@ class Bench:
 
         A fit that its limits end counts as the model it has come to; with folds the trial is given up before the next one.
 
-        What a library raises ends the trial and not the search; so does a window with too few rows. Other refusals of ours pass,
-        since every trial would meet them, and so does an interrupt.
+        What a library raises ends the trial and not the search; so do a window with too few rows and an estimator of the team's own
+        that fails. Other refusals of ours pass, since every trial would meet them, and so does an interrupt.
         """
         started, race = self.clock(), Race(limits, self.clock)
         value, reason, params = None, "", choice.params
@@ -207,7 +209,7 @@ class Bench:
                 scores = np.vstack([judged for _, _, judged, _ in tries])
                 model = tries[0][0] if len(tries) == 1 else None
         except HomeostatError as error:
-            if error.code != "HS302":
+            if error.code not in ENDS_A_TRIAL:
                 raise
             reason = error.line()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded as the reason of this trial
@@ -247,7 +249,7 @@ class Bench:
         model = Model(prepared.preparation, self._fitted(choice, prepared, valid, watch))
         started = self.clock()
         scores = model.fitted.predict(valid.features)
-        row_us = (self.clock() - started) / len(scores) * 1e6
+        row_us = (self.clock() - started) / len(scores) * 1e6 if model.fitted.row_us is None else model.fitted.row_us
         return model, self.goal.metric.score(valid.target, scores), scores, row_us
 
     def judged(self) -> Floats:
@@ -268,13 +270,13 @@ class Bench:
         if ratio is not None and valid is not None:
             # A learner that stops by the validation rows must see them as it sees its own; the trial is judged on them as they are.
             valid = replace(valid, weights=np.append(ratio, 1.0)[valid.target.astype(np.int64)])
-        fitted = LEARNERS[choice.learner].fit(prepared.rows, goal, choice.learned, self.seed, valid, watch)
+        fitted = self.stages.learners[choice.learner].fit(prepared.rows, goal, choice.learned, self.seed, valid, watch)
         if choice.categories:
             fitted = replace(fitted, params={**fitted.params, CATEGORIES: choice.categories})
         return fitted if ratio is None else at_true_shares(fitted, ratio)
 
     def _prepared(self, choice: Choice, at: int) -> tuple[Prepared, Rows]:
-        key = (choice.window.label(), LEARNERS[choice.learner].flavour, choice.categories, at)
+        key = (choice.window.label(), self.stages.learners[choice.learner].flavour, choice.categories, at)
         with self.lock:  # trials that run at once wait for what they share instead of preparing it twice
             if key not in self.kept:
                 train, judged = self.split.round(at)
@@ -286,7 +288,7 @@ class Bench:
     def prepare(self, frame: pl.DataFrame, choice: Choice) -> Prepared:
         """The window of a frame behind the preparation that the choice asks for."""
         selected, weights = self.stages.select_window(frame, choice.window)
-        preparation, features = self.stages.fit_preparation(selected, LEARNERS[choice.learner].flavour, choice.categories)
+        preparation, features = self.stages.fit_preparation(selected, self.stages.learners[choice.learner].flavour, choice.categories)
         y = encode_target(selected[self.target], self.goal.classes)
         balanced = self.stages.balance(y, weights)
         if balanced is None:

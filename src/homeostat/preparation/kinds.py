@@ -108,9 +108,10 @@ def twins(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, str]:
     import polars as pl
 
     found: dict[str, str] = {}
+    schema = frame.schema  # made anew at each look, which of thousands of columns takes long
     first: dict[tuple[str, int], list[str]] = {}
     for name in names:
-        if frame.schema[name].is_nested() or frame.schema[name] == pl.Binary:
+        if schema[name].is_nested() or schema[name] == pl.Binary:
             continue
         plain = _comparable(frame[name])
         alike = first.setdefault((str(plain.dtype), int(plain.hash(0).reinterpret(signed=True).sum())), [])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pytest
 import yaml
 
 from homeostat.charter.effective import effective_task
@@ -22,6 +25,10 @@ from homeostat.flow.preparing import stages_of, training_window
 from homeostat.flow.project import Project, open_project
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.interpret import bounds, run
+from homeostat.learning.learner import Goal, Rows
+from homeostat.learning.learners import LEARNERS
+from homeostat.learning.own.learner import Learned, Own, Task
+from homeostat.learning.own.work import learn
 from homeostat.learning.search import search
 from homeostat.preparation.decide import decide
 from homeostat.preparation.split import split
@@ -30,8 +37,6 @@ from homeostat.stats.metrics import metric
 from homeostat.testing.charters import revised
 
 if TYPE_CHECKING:
-    import pytest
-
     from homeostat.charter.schema import Charter
     from homeostat.learning.candidate import Candidate
 
@@ -255,6 +260,79 @@ def queued(project: Project) -> Any:
     return pl.read_csv(project.root / "queue.csv").height
 
 
+# The team's own estimators
+
+MINE = {"path": "sklearn.linear_model:SGDRegressor", "space": {"alpha": {"low": 1e-4, "high": 1.0}}, "params": {"max_iter": 40}}
+STEPS = {"low": 10, "high": 90}
+TREE = {"path": "sklearn.tree:DecisionTreeRegressor", "space": {}, "params": {"max_depth": 3}}
+
+
+class Here:
+    """Fits in this process: what the clauses about trials say does not depend on where they run."""
+
+    def fit(self, task: Task, over: Callable[[], bool]) -> Learned:
+        module, _, called = task.estimator.path.partition(":")
+        return learn(getattr(import_module(module), called), task)
+
+    def predict(self, task: Task, model: bytes, features: Any) -> Any:
+        from homeostat.learning.own.work import answers
+
+        return answers(pickle.loads(model), features, task.goal)[0]  # noqa: S301 - what fit gave
+
+
+def tried(charter: Charter) -> Any:
+    """Params and value of the trials of an estimator of the team's own."""
+    own = {name: Own(name, each, Here()) for name, each in charter.learning.estimators.items()}
+    cut = split(ROWS, charter.task, charter.preparation)
+    stages = stages_of(charter, cut, learners={**LEARNERS, **own})
+    trials = search(cut, charter.task, charter.learning, metric("mae"), stages, clock=lambda: 0.0).trials
+    return [(dict(trial.params), trial.value) for trial in trials]
+
+
+def mine(before: dict[str, Any], after: dict[str, Any], trials: int = 1) -> Callable[[], Outcomes]:
+    """With clauses of the estimator set otherwise."""
+    learning = {"learners": ["mine"], "budget": {"seconds": None, "trials": trials}, "ensemble": False}
+    return both(tried, *({"learning": learning | {"estimators": {"mine": MINE | each}}} for each in (before, after)))
+
+
+def spaced(before: dict[str, Any], after: dict[str, Any], trials: int = 1) -> Callable[[], Outcomes]:
+    """With the values of a parameter set otherwise."""
+    params = {} if "max_iter" in {*before, *after} else MINE["params"]
+    return mine(*({"space": each, "params": params} for each in (before, after)), trials)
+
+
+GREEDY = """
+class Greedy:
+    def fit(self, x, y):
+        held = bytearray(200_000_000)
+        while True: pass
+    def predict(self, x): return x
+"""
+
+
+def limited(before: dict[str, Any], after: dict[str, Any]) -> Callable[[pytest.FixtureRequest], Outcomes]:
+    """How an estimator ends that takes much memory, and then all the time there is."""
+
+    def case(request: pytest.FixtureRequest) -> Outcomes:
+        folder = request.getfixturevalue("tmp_path")
+        (folder / "learners.py").write_text(GREEDY)
+        return ended(folder, before), ended(folder, after)
+
+    return case
+
+
+def ended(folder: Path, limits: dict[str, float]) -> str:
+    from homeostat.core.sections import Estimator
+    from homeostat.errors import LearningError
+    from homeostat.flow.estimators import Processes
+
+    rows, goal = Rows(np.zeros((4, 1)), np.arange(4.0)), Goal("regression", (), metric("mae"))
+    own = Own("mine", Estimator(path="learners:Greedy", **limits), Processes(folder))
+    with pytest.raises(LearningError) as caught:
+        own.fit(rows, goal, {}, 0)
+    return caught.value.message
+
+
 SEASON = {"kind": "seasonal", "period": "7d"}
 SERIES = pl.DataFrame(
     {"t": [datetime(2024, 6, 1) + timedelta(hours=2 * n) for n in range(40)], "y": [n % 7 for n in range(40)], "open": range(40)}
@@ -327,6 +405,18 @@ CASES = {
         taken, *({"preparation.sample": {"rows": 100, "kind": kind}} for kind in ("random", "stratified")), COMES
     ),
     "learning.learners": both(searched, {}, {"learning.learners": ["naive"]}),
+    "learning.estimators.*.path": mine({}, {"path": "sklearn.linear_model:Ridge", "params": {}}),
+    "learning.estimators.*.flavour": mine(*(TREE | {"flavour": flavour} for flavour in ("linear", "tree"))),
+    "learning.estimators.*.space.*.low": spaced(*({"max_iter": STEPS | {"low": low}} for low in (10, 30))),
+    "learning.estimators.*.space.*.high": spaced(*({"max_iter": STEPS | {"high": high}} for high in (90, 60))),
+    "learning.estimators.*.space.*.log": spaced(*({"max_iter": STEPS | {"log": log}} for log in (False, True))),
+    "learning.estimators.*.space.*.start": spaced({"max_iter": STEPS}, {"max_iter": STEPS | {"start": 12}}),
+    "learning.estimators.*.space.*.choices": spaced(
+        *({"loss": {"choices": each}} for each in (["squared_error", "huber"], ["huber", "a"]))
+    ),
+    "learning.estimators.*.params": mine({}, {"params": {"max_iter": 2}}),
+    "learning.estimators.*.seconds": limited({"seconds": 0.5}, {"seconds": 1}),
+    "learning.estimators.*.memory_mb": limited(*({"seconds": 5, "memory_mb": size} for size in (150, 400))),
     "learning.budget.seconds": both(searched, *({"learning.budget": {"seconds": seconds, "trials": 30}} for seconds in (500, 8))),
     "learning.budget.trials": both(searched, {}, {"learning.budget": {"seconds": None, "trials": 6}}),
     "learning.at_once": both(searched, *({"learning.budget.trials": 24, "learning.at_once": size} for size in (1, 4))),

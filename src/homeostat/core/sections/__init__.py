@@ -18,6 +18,7 @@ from homeostat.core.sections.data import (
     SplitPlan,
     Window,
 )
+from homeostat.core.sections.estimators import Estimator, Plain, Span
 from homeostat.core.sections.problem import (
     Baseline,
     Forecast,
@@ -35,7 +36,19 @@ from homeostat.core.sections.problem import (
     Task,
     Value,
 )
-from homeostat.core.sections.running import ActionName, Approval, Budget, Deploy, Intervals, Learning, Monitor, Policy, Responses, Store
+from homeostat.core.sections.running import (
+    ActionName,
+    Approval,
+    Budget,
+    Deploy,
+    Intervals,
+    LearnerName,
+    Learning,
+    Monitor,
+    Policy,
+    Responses,
+    Store,
+)
 
 __all__ = [
     "ActionName",
@@ -47,6 +60,7 @@ __all__ = [
     "Data",
     "Deploy",
     "Duration",
+    "Estimator",
     "Forecast",
     "Guardrail",
     "Intervals",
@@ -54,6 +68,7 @@ __all__ = [
     "Kind",
     "LabelRule",
     "Labelling",
+    "LearnerName",
     "Learning",
     "MetricMapping",
     "Money",
@@ -62,6 +77,7 @@ __all__ = [
     "Objective",
     "Outcome",
     "Payoff",
+    "Plain",
     "Policy",
     "Preparation",
     "Privacy",
@@ -72,6 +88,7 @@ __all__ = [
     "Section",
     "Share",
     "Source",
+    "Span",
     "SplitPlan",
     "Stakeholder",
     "Store",

@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from homeostat.core.sections.base import Column, Duration, Name, Section, Share
 from homeostat.core.sections.data import Window
+from homeostat.core.sections.estimators import Estimator  # noqa: TC001 - pydantic reads it, inside a dict
 
 
 class Budget(Section):
@@ -37,7 +38,10 @@ class Intervals(Section):
 class Learning(Section):
     """Stage 5: what is tried, and for how long."""
 
-    learners: tuple[LearnerName, ...] = Field(default=("naive", "linear", "lightgbm"), min_length=1)
+    learners: tuple[LearnerName | Name, ...] = Field(
+        default=("naive", "linear", "lightgbm"), min_length=1, description="these, and the names of learning.estimators"
+    )
+    estimators: dict[Name, Estimator] = Field(default_factory=dict, description="the team's own, by the name that learners call them")
     budget: Budget = Budget()
     at_once: int = Field(default=2, ge=1, le=64, description="trials that run at the same time; a part of what the search comes to")
     ensemble: bool = Field(default=True, description="whether several trials may be averaged into one model, where that pays")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 flavour: Flavour = "linear"
 defaults: Params = MappingProxyType({"penalty": 1.0, "l1": 0.0})
 
-_ABSENT = -1e4
+ABSENT = -1e4
 """The raw score of a class without training rows: its softmax is exactly 0 beside any score a linear model gives."""
 
 _QUIET = threading.Lock()
@@ -100,16 +100,21 @@ def _classes(rows: Rows, goal: Goal, params: Params, seed: int) -> Fitted:
         scores[:, present] = model.predict_proba(features)
         return scores
 
+    return Fitted(nodes_of_classes(model, present, goal), predict, dict(params))
+
+
+def nodes_of_classes(model: Any, present: list[int], goal: Goal) -> tuple[Node, ...]:
+    """The nodes of a model whose ``coef_`` and ``intercept_`` give log odds of the classes present."""
     weights = np.asarray(model.coef_.T, dtype=np.float64)
     bias = np.asarray(model.intercept_, dtype=np.float64)
     if len(goal.classes) == 2:
-        return Fitted(_nodes(goal, weights, bias, "sigmoid"), predict, dict(params))
+        return _nodes(goal, weights, bias, "sigmoid")
     if len(present) == 2:  # the library gives one score then, that of the second class against 0
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, bias[0]])
     all_weights = np.zeros((weights.shape[0], len(goal.classes)))
-    all_bias = np.full(len(goal.classes), _ABSENT)
+    all_bias = np.full(len(goal.classes), ABSENT)
     all_weights[:, present], all_bias[present] = weights, bias
-    return Fitted(_nodes(goal, all_weights, all_bias, "softmax"), predict, dict(params))
+    return _nodes(goal, all_weights, all_bias, "softmax")
 
 
 def _nodes(goal: Goal, weights: Floats, bias: Floats, kind: Any) -> tuple[Node, ...]:
