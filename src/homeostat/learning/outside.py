@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from homeostat.errors import LearningError
-from homeostat.graph.plan import Linear, Link
+from homeostat.graph.plan import Link
+from homeostat.learning.converting import exact
 from homeostat.learning.learner import Goal
-from homeostat.learning.learners import forest, lightgbm, xgboost
+from homeostat.learning.learners import lightgbm, xgboost
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,9 +41,6 @@ _XGBOOST: dict[str, tuple[TaskType, Loss]] = {
     "reg:gamma": ("regression", "poisson"),
     "reg:tweedie": ("regression", "poisson"),
 }
-
-
-_LINEAR = ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "HuberRegressor", "BayesianRidge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,27 +162,20 @@ def _estimator(model: Any, metric: Metric) -> Outside:
 
     names = tuple(str(each) for each in getattr(model, "feature_names_in_", ()))
     goal = Goal(task, classes, metric, FEATURES)
-    nodes = _sklearn_nodes(model, goal)
-    forests = bool(nodes) and not isinstance(nodes[0], Linear)
-    return Outside(task, predict, nodes, classes, names, getattr(model, "n_features_in_", None), forests, model)
+    nodes = _nodes_of_kind(model, goal)
+    return Outside(task, predict, nodes, classes, names, getattr(model, "n_features_in_", None), model=model)
 
 
-def _sklearn_nodes(model: Any, goal: Goal) -> tuple[Node, ...]:
-    """Nodes of a plain linear model or forest; none for anything else."""
-    name = type(model).__name__
-    if name in ("RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"):
-        if getattr(model, "n_outputs_", 1) != 1:
-            return ()
-        present = list(range(len(goal.classes))) or [0]
-        return forest.nodes_of([each.tree_ for each in model.estimators_], present, goal)
-    if name in _LINEAR:
-        weights = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64)).T
-        bias = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
-        return (Linear("score", FEATURES, weights, bias),) if weights.shape[1] == 1 else ()
-    if name in ("LogisticRegression", "LogisticRegressionCV"):
-        weights, bias = np.asarray(model.coef_.T, dtype=np.float64), np.asarray(model.intercept_, dtype=np.float64)
-        return Linear("raw score", FEATURES, weights, bias), Link("score", "raw score", "sigmoid" if len(goal.classes) == 2 else "softmax")
-    return ()
+def _nodes_of_kind(model: Any, goal: Goal) -> tuple[Node, ...]:
+    """Nodes of an estimator whose kind has some; none for anything else."""
+    several = not goal.classes and np.ndim(getattr(model, "coef_", 0)) > 1 and len(model.coef_) > 1
+    if several or getattr(model, "n_outputs_", 1) != 1:
+        return ()
+    read = exact(model, goal, list(range(len(goal.classes))) or [0])
+    try:
+        return read() if read is not None else ()
+    except ValueError:  # a kind that has nodes, with something that has none: it is converted like any other
+        return ()
 
 
 def to_onnx(outside: Outside, frame: pl.DataFrame, columns: tuple[str, ...]) -> bytes:

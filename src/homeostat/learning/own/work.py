@@ -14,7 +14,7 @@ import numpy as np
 
 from homeostat.graph.interpret import run
 from homeostat.graph.plan import Input, Numbers, Plan
-from homeostat.learning.own.converting import ways
+from homeostat.learning.converting import ways
 from homeostat.learning.own.learner import Learned
 
 if TYPE_CHECKING:

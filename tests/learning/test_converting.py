@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from homeostat.core.sections import Estimator
 from homeostat.graph.onnx import compile_plan
-from homeostat.graph.plan import Foreign, Input, Numbers, Plan
+from homeostat.graph.plan import Enclosed, Input, Numbers, Plan
 from homeostat.learning.learner import Goal, Rows
 from homeostat.learning.own.learner import Learned, Task
 from homeostat.learning.own.work import Unfit, learn
@@ -88,7 +88,7 @@ def test_kinds_with_nodes_of_their_own(make: Callable[..., Any], goals: tuple[st
     for name in goals:
         asked = task(GOALS[name], flavour, nulls=flavour == "tree", weights=None if make is LinearDiscriminantAnalysis else np.ones(150))
         learned = learn(make, asked)
-        assert not any(isinstance(node, Foreign) for node in learned.nodes)
+        assert not any(isinstance(node, Enclosed) for node in learned.nodes)
         single = learned.single
         assert single == ("xgboost" in type(make()).__module__)
         np.testing.assert_allclose(compiled(learned, GOALS[name], asked.judged), learned.scores, rtol=1e-6 if single else 1e-9, atol=1e-7)
@@ -108,7 +108,7 @@ def test_others_by_their_converter(make: Callable[..., Any], goals: tuple[str, .
     for name in goals:
         asked = task(GOALS[name])
         learned, again = learn(make, asked), learn(make, asked)
-        assert any(isinstance(node, Foreign) for node in learned.nodes)
+        assert any(isinstance(node, Enclosed) for node in learned.nodes)
         np.testing.assert_allclose(compiled(learned, GOALS[name], asked.judged), learned.scores, atol=1e-7)
         seeded = "random_state" in make().get_params() and make().get_params()["random_state"] is None
         assert not seeded or np.array_equal(learned.scores, again.scores), "the seed is given to what asks for one"

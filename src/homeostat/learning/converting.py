@@ -36,9 +36,9 @@ def ways(estimator: Any, goal: Goal, present: list[int], columns: int) -> Iterat
         present: the classes it has learned, by index.
         columns: how many features it reads.
     """
-    exact = _exact(estimator, goal, present)
-    if exact is not None:
-        yield "nodes of its kind", exact
+    read = exact(estimator, goal, present)
+    if read is not None:
+        yield "nodes of its kind", read
     own = getattr(estimator, "to_onnx", None)
     if callable(own):
         yield "its own to_onnx", lambda: _placed(_content(own()), goal, present)
@@ -46,7 +46,8 @@ def ways(estimator: Any, goal: Goal, present: list[int], columns: int) -> Iterat
         yield "skl2onnx", lambda: _placed(_by_skl2onnx(estimator, goal, columns), goal, present)
 
 
-def _exact(estimator: Any, goal: Goal, present: list[int]) -> Callable[[], Nodes] | None:
+def exact(estimator: Any, goal: Goal, present: list[int]) -> Callable[[], Nodes] | None:
+    """What reads an estimator whose kind has nodes of its own; it raises what keeps it from doing so. None for other kinds."""
     packages = {each.__module__.partition(".")[0] for each in type(estimator).__mro__}
     if "lightgbm" in packages:
         return partial(_of_lightgbm, estimator, goal, present)
