@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from homeostat.core.sections.base import Column, Duration, Name, Section, Share
 from homeostat.core.sections.data import Window
@@ -13,10 +13,16 @@ from homeostat.core.sections.estimators import Estimator  # noqa: TC001 - pydant
 
 
 class Budget(Section):
-    """How long a search may take: seconds, a number of trials, or whichever comes first."""
+    """How long a search may take: seconds, a number of trials, or whichever comes first of both."""
 
-    seconds: float | None = Field(default=30.0, gt=0)
-    trials: int | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=30.0, gt=0, description="last fit and packing included; with trials alone there is no limit")
+    trials: int | None = Field(default=None, gt=0, description="a number of them gives the same model each time")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trials_alone(cls, value: Any) -> Any:
+        alone = isinstance(value, dict) and value.get("trials") is not None and "seconds" not in value
+        return {**value, "seconds": None} if alone else value
 
 
 LearnerName = Literal["naive", "linear", "lightgbm", "xgboost", "random_forest", "extra_trees", "neural"]
