@@ -28,7 +28,7 @@ STARTUP = 6
 JUDGES = 3
 """Finished trials of a learner before a curve of it may be behind."""
 SURE_FROM = 2
-"""The first step at which a curve may be behind: before it, slow learners look bad."""
+"""The first step at which a curve of learning may be behind: before it, slow learners look bad."""
 
 
 _Value = TypeVar("_Value", bound=bool | int | float | str)
@@ -117,6 +117,7 @@ class Proposer:
         seed: of the samplers.
         goal: what is learned.
         variants: the encodings of categories that compete.
+        sure_from: the first step at which a trial may be behind; of trials that are judged on folds the steps are these, from 0.
     """
 
     def __init__(
@@ -126,12 +127,14 @@ class Proposer:
         seed: int,
         goal: Goal,
         variants: Variants = MappingProxyType({}),
+        *,
+        sure_from: int = SURE_FROM,
     ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._windows = {window.label(): window for window in windows}
-        self._learners, self._goal, self._variants = learners, goal, variants
+        self._learners, self._goal, self._variants, self._sure_from = learners, goal, variants, sure_from
         self._studies: dict[str, _Study] = {}
         for name, learner in learners.items():
             if learner.defaults:
@@ -177,7 +180,7 @@ class Proposer:
         finished = self._studies[asked.choice.learner].study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if len(finished) < JUDGES:
             return {}
-        steps = sorted({step for trial in finished for step in trial.intermediate_values if step >= SURE_FROM})
+        steps = sorted({step for trial in finished for step in trial.intermediate_values if step >= self._sure_from})
         errors = {step: [each.intermediate_values.get(step, math.nan) for each in finished] for step in steps}
         known = {step: [error for error in found if not math.isnan(error)] for step, found in errors.items()}
         return {step: float(np.percentile(found, 50.0)) for step, found in known.items() if found}

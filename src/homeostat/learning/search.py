@@ -18,7 +18,7 @@ from homeostat.learning.candidate import Candidate, Good, alone, goal_of
 from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import Room, ensemble
 from homeostat.learning.learners.extras import require
-from homeostat.learning.proposals import Asked, Proposer, first_round
+from homeostat.learning.proposals import SURE_FROM, Asked, Proposer, first_round
 from homeostat.learning.together import Together, one_by_one
 from homeostat.learning.trials import Bench, Choice, Limits, Outcome, Stages, lost
 
@@ -101,7 +101,8 @@ def search(  # noqa: PLR0913 - what a search is given beside its rows and sectio
     bench = Bench(split, task.target, goal, stages, section.seed, clock)
     board = _Board(metric, section.budget, clock, clock(), progress, most_mb, section.ensemble_mb, section.at_once, split.rounds)
     learners = {name: stages.learners[name] for name in section.learners}
-    proposer = Proposer(learners, windows, section.seed, goal, stages.categories)
+    sure_from = 0 if split.folds else SURE_FROM
+    proposer = Proposer(learners, windows, section.seed, goal, stages.categories, sure_from=sure_from)
     try_all = partial(_tried, bench, board, together, memo)
     for batch in _batches(first_round(learners, windows, start, goal, stages.categories), section.at_once):
         if board.spent and board.tried >= set(learners):
