@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,7 @@ def test_whatever_one_does_its_reason_is_told_in_plain_words(folder: Path, capfd
         assert (caught.value.code, caught.value.place) == ("HS341", "learning.estimators.mine")
         return caught.value.message
 
-    found = dict(zip(REASONS, threads([partial(reason, what) for what in REASONS]), strict=True))
+    found = dict(zip(REASONS, threads(reason, [(what,) for what in REASONS]), strict=True))
     assert {what: said[: len(REASONS[what])] for what, said in found.items()} == REASONS
     assert capfd.readouterr() == ("", "")
 

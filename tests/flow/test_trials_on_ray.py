@@ -108,8 +108,8 @@ def on(cluster: Any) -> str:
 def killing(marker: Path, stages_of: Callable[..., Stages]) -> Callable[..., Stages]:
     """Stages whose first preparation for trees takes its process down, wherever that is."""
 
-    def deadly(charter: Any, split: Split, decisions: Any = None) -> Stages:
-        made, own, here = stages_of(charter, split, decisions), str(marker), os.getpid()
+    def deadly(charter: Any, split: Split, *more: Any) -> Stages:
+        made, own, here = stages_of(charter, split, *more), str(marker), os.getpid()
 
         def fit(frame: pl.DataFrame, flavour: Any, categories: str) -> Any:
             if flavour == "tree" and frame.height < split_rows and os.getpid() != here and not os.path.exists(own):  # noqa: PTH110
