@@ -55,7 +55,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "a mean of several": {
         "task": DAYS,
         "success": {"metric": "mae"},
-        "learning": ALL | {"learners": ["linear", "extra_trees", "lightgbm"], "budget": {"seconds": 60, "trials": 12}},
+        "learning": ALL | {"learners": ["linear", "random_forest", "extra_trees", "xgboost"], "budget": {"trials": 12}},
     },
     "intervals by a word, in a split at random": {
         "task": DAYS | {"time": None},
