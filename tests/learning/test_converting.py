@@ -171,3 +171,10 @@ def test_what_is_no_estimator_is_told() -> None:
 
     with pytest.raises(Unfit, match="nodes of its kind: scores differ by"):
         learn(Other, task(goal))
+
+
+def test_more_rows_than_are_looked_at_for_what_is_usual() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(2_500, 3))
+    asked = Task("mine", Estimator(path="m:c", flavour="linear"), {}, Rows(x, x[:, 0] - x[:, 2]), GOALS["regression"], 3, x[:40])
+    np.testing.assert_allclose(learn(linear_model.Ridge, asked).scores[:, 0], x[:40, 0] - x[:40, 2], atol=0.01)

@@ -125,7 +125,8 @@ def _fitted(estimator: Any, rows: Rows, goal: Goal) -> Any:
 def _stressed(features: Floats, *, nulls: bool) -> Floats:
     """Rows that training may not have had: each feature far off, and null where nulls come as they are; the last one null altogether."""
     width = min(features.shape[1], MOST_STRESSED)
-    row = np.median(np.where(np.isnan(features), 0.0, features[:1_000]), axis=0) if not nulls else features[0]
+    few = features[:1_000]
+    row = features[0] if nulls else np.median(np.where(np.isnan(few), 0.0, few), axis=0)
     values = [1e6, -1e6, *([np.nan] if nulls else [])]
     made = np.tile(row, (len(values) * width + 1, 1))
     for at, value in enumerate(values):
