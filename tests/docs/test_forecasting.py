@@ -21,7 +21,7 @@ KNOWN_AHEAD = BIKE.filter(pl.col("dteday") == "2011-03-06").with_columns(cnt=Non
 QUICK = {
     "holdout: 60d": "holdout: 10d",
     "validation: 60d": "validation: 10d",
-    "budget: {seconds: 60}": "budget: {seconds: null, trials: 2}\n  learners: [linear]\nmonitor: {min_rows: 10}",
+    "budget: {seconds: 60}": "budget: {seconds: null, trials: 2}\n  learners: [linear]\n  intervals: {coverage: 0.9, by: horizon}\nmonitor: {min_rows: 10}",
 }
 
 
@@ -52,7 +52,9 @@ def asked(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict
 
 def test_a_forecast_of_each_step_and_what_is_told_of_the_model(bikes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = pl.read_csv(bikes / "forecast.csv", try_parse_dates=True)
-    assert rows.columns == ["origin", "moment", "horizon", "prediction"]
+    assert rows.columns == ["origin", "moment", "horizon", "prediction", "lower", "upper"]
+    assert rows.filter(pl.col("lower") <= pl.col("prediction"), pl.col("prediction") <= pl.col("upper")).height == 24
+    assert (rows["upper"] - rows["lower"]).n_unique() > 12, "each horizon has a width of its own"
     assert rows["horizon"].to_list() == list(range(1, 25))
     assert str(rows["moment"][0]) == "2011-03-06 00:00:00"
     told = asked(bikes, capsys, "evaluate")
@@ -92,6 +94,7 @@ def test_what_came_is_the_label_and_the_loop_turns(bikes: Path, capsys: pytest.C
     assert windows
     log = [json.loads(line) for each in (bikes / ".homeostat" / "predictions").glob("*.jsonl") for line in each.read_text().splitlines()]
     first = next(each for each in log if str(each["inputs"]["moment"]).startswith("2011-03-06T00:00"))
+    assert first["lower"] <= first["prediction"] <= first["upper"]
     traced = asked(bikes, capsys, "trace", first["id"])
     row = traced["trace"]["row"]  # type: ignore[index]
     wanted = BIKE.filter((pl.col("dteday") == "2011-03-06") & (pl.col("hr") == 0))["cnt"][0]

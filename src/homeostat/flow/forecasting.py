@@ -52,12 +52,13 @@ def forecast(project: Project, at: datetime | None = None, target: Path | None =
     now, dataset = serving(project), project.latest("dataset", "run `homeostat ingest` first")
     rows = rows_ahead(project, dataset, at)
     predictor = Predictor(now.bundle)
-    scores = predictor.predict_frame(rows)
-    answers = predictor.answers(scores)
+    said = predictor.say_frame(rows)
+    answers = predictor.answers(said.scores, said.ends)
     told = _told(rows, answers, task)
     if target is not None:
         write_rows(target, told, over=True)
-    logged = _log(project, now, dataset, rows, [scores.tolist(), answers["prediction"]])
+    ends = said.ends.tolist() if said.ends is not None else [(None, None)] * rows.height
+    logged = _log(project, now, dataset, rows, [said.scores.tolist(), answers["prediction"], ends])
     return {
         "rows": told,
         "unknown": {name: n for name in task.forecast.known if (n := rows[name].null_count())},
@@ -131,8 +132,9 @@ def _log(project: Project, now: Serving, dataset: Fact, rows: pl.DataFrame, answ
                     scores,
                     answer,
                     0.0,
+                    *ends,
                 )
-                for row, (name, inputs, scores, answer) in enumerate(zip(ids, sent.to_dicts(), *answered, strict=True))
+                for row, (name, inputs, scores, answer, ends) in enumerate(zip(ids, sent.to_dicts(), *answered, strict=True))
             ]
         )
         log.flush()
