@@ -21,7 +21,9 @@ KNOWN_AHEAD = BIKE.filter(pl.col("dteday") == "2011-03-06").with_columns(cnt=Non
 QUICK = {
     "holdout: 60d": "holdout: 10d",
     "validation: 60d": "validation: 10d",
-    "budget: {seconds: 60}": "budget: {seconds: null, trials: 2}\n  learners: [linear]\n  intervals: {coverage: 0.9, by: horizon}\nmonitor: {min_rows: 10}",
+    "budget: {seconds: 60}": (
+        "budget: {seconds: null, trials: 2}\n  learners: [linear]\n  intervals: {coverage: 0.9, by: horizon}\nmonitor: {min_rows: 10}"
+    ),
 }
 
 
