@@ -50,7 +50,7 @@ def spaced(span: dict[str, Any]) -> dict[str, Any]:
 
 P = "learning.estimators.mine.space.p"
 WRONG = [
-    (charter(["linaer"]), "HS105", "learning.learners[0]", "did you mean linear?"),
+    (charter(["linearr"]), "HS105", "learning.learners[0]", "did you mean linear?"),
     (charter(["linear", "mime"], mine=own()), "HS105", "learning.learners[1]", "did you mean mine?"),
     (charter(["linear"], mine=own()), "HS106", "learning.estimators.mine", "never tried"),
     (charter(["linear"], linear=own()), "HS106", "learning.estimators.linear", "call it otherwise"),
