@@ -46,29 +46,42 @@ data: {source: data/}
 learning: {learners: [naive, linear, lightgbm], budget: {trials: 8}, at_once: 2}
 """
 Ended = tuple[str, str, list[tuple[Any, ...]]]
+STARTS = 3
 
 
 @pytest.fixture(scope="module")
 def cluster(quick_ray: dict[str, str]) -> Iterator[Any]:
     """Two nodes with one CPU each, in a folder of their own. A machine too busy to start them fails the tests only with ``CI`` set."""
-    folder = tempfile.mkdtemp(prefix="hs-test-", dir="/tmp")
     Path("/tmp/ray").mkdir(exist_ok=True)  # noqa: S108 - where Ray writes which cluster is the latest, whatever folder a cluster has
     with pytest.MonkeyPatch.context() as patch:
         for name, value in quick_ray.items():
             patch.setenv(name, value)
-        made = importlib.import_module("ray.cluster_utils").Cluster()
+        made, folder = _two_nodes()
         try:
-            try:
-                made.add_node(num_cpus=1, include_dashboard=False, include_log_monitor=False, temp_dir=folder)
-                made.add_node(num_cpus=1)
-            except Exception as error:
-                if os.environ.get("CI"):
-                    raise
-                pytest.skip(f"Ray does not start: {error}")
             yield made
         finally:
             made.shutdown()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _two_nodes() -> tuple[Any, str]:
+    """A cluster and its folder. Ray gives its processes a few seconds to start, which a busy machine may not have: it is tried again."""
+    why: Exception | None = None
+    for _ in range(STARTS):
+        folder = tempfile.mkdtemp(prefix="hs-test-", dir="/tmp")
+        made = importlib.import_module("ray.cluster_utils").Cluster()
+        try:
+            made.add_node(num_cpus=1, include_dashboard=False, include_log_monitor=False, temp_dir=folder)
+            made.add_node(num_cpus=1)
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, it is told when all attempts have failed
+            why = error
+            made.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            return made, folder
+    if os.environ.get("CI"):
+        raise RuntimeError(f"Ray did not start in {STARTS} attempts") from why
+    pytest.skip(f"Ray does not start: {why}")
 
 
 @pytest.fixture(scope="module")
