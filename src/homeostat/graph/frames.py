@@ -60,12 +60,14 @@ def _floats(field: Input, series: pl.Series) -> Any:
     if not series.dtype.is_numeric():
         _refuse(field, series.is_not_null(), series)
     values = series.cast(pl.Float64)
-    _refuse(field, values.is_infinite(), series)
+    found = values.to_numpy()
+    if np.isinf(found).any():
+        _refuse(field, values.is_infinite(), series)
     if field.kind == "boolean":
         _refuse(field, values.is_not_nan() & (values != 0) & (values != 1), series)
     if field.kind == "timestamp":
         _refuse(field, values.is_not_nan() & ((values < EARLIEST) | (values >= END)), series)
-    return values.to_numpy()
+    return found
 
 
 def _epoch_seconds(series: pl.Series) -> pl.Series:
@@ -98,13 +100,11 @@ def _codes(field: Input, series: pl.Series) -> Any:
     if dtype.is_float():
         _refuse(field, series.is_infinite(), series)
     known = texts(series)
-    codes = pl.Series(range(1, len(field.vocabulary) + 1), dtype=pl.Int64)
-    unseen = len(field.vocabulary) + 1
-    return (
-        known.replace_strict(pl.Series(field.vocabulary, dtype=pl.String), codes, default=unseen, return_dtype=pl.Int64)
-        .set(known.is_null(), 0)
-        .to_numpy()
-    )
+    places = known.cast(pl.Enum(field.vocabulary), strict=False).to_physical().to_numpy()  # NaN: none of them
+    codes = np.nan_to_num(places + 1.0, nan=len(field.vocabulary) + 1.0).astype(np.int64)
+    if known.null_count():
+        codes[known.is_null().to_numpy()] = 0
+    return codes
 
 
 def _count_terms(field: Input, series: pl.Series, block: Floats) -> None:

@@ -44,7 +44,7 @@ class Decoded(NamedTuple):
     codes: Ints
     terms: Floats
 
-    def take(self, rows: Ints) -> Decoded:
+    def take(self, rows: Ints | slice) -> Decoded:
         """Some of the rows."""
         return Decoded(self.numbers[rows], self.codes[rows], self.terms[rows])
 

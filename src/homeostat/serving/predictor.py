@@ -102,24 +102,24 @@ class Predictor:
 
     def say_frame(self, frame: pl.DataFrame) -> Said:
         """All that the graph says of a frame; see ``predict_frame``."""
-        rows = self._part(frame.height)
-        parts = [frame[at : at + rows] for at in range(0, max(frame.height, 1), rows)]
-        if len(parts) == 1:
-            return self._frame(parts[0])
-        with ThreadPoolExecutor(_cores()) as pool:
-            found = list(pool.map(self._frame, parts))
+        terms = widths(self._inputs)["terms"]
+        most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
+        parts = (frame[at : at + most] for at in range(0, max(frame.height, 1), most))
+        found = [said for part in parts for said in self._at_once(decode_frame(self._inputs, part))]
+        if len(found) == 1:
+            return found[0]
         ends = [each.ends for each in found if each.ends is not None]
         scores, decisions = (np.concatenate(blocks) for blocks in zip(*(each[:2] for each in found), strict=True))
         return Said(scores, decisions, np.concatenate(ends) if ends else None)
 
-    def _part(self, height: int) -> int:
-        """How many rows of a frame are scored by one call."""
-        terms = widths(self._inputs)["terms"]
-        most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
-        return min(most, max(LEAST_PART, math.ceil(height / _cores())))
-
-    def _frame(self, frame: pl.DataFrame) -> Said:
-        return self._run(decode_frame(self._inputs, frame))
+    def _at_once(self, rows: Decoded) -> list[Said]:
+        """What the graph says of rows, cut between the cores."""
+        count = len(rows.numbers)
+        size = max(LEAST_PART, math.ceil(count / _cores()))
+        if count <= size:
+            return [self._run(rows)]
+        with ThreadPoolExecutor(_cores()) as pool:
+            return list(pool.map(self._run, (rows.take(slice(at, at + size)) for at in range(0, count, size))))
 
     def answers(self, scores: Floats, ends: Floats | None = None) -> dict[str, list[float] | list[str]]:
         """Scores (n, k) as answer columns: ``prediction``, ``probability`` or ``probability_<class>`` for classes, and ends (n, 2)."""
