@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+
+_T = TypeVar("_T")
 
 
 class Clock(Protocol):
@@ -45,3 +47,25 @@ class Progress(Protocol):
 
     def note(self, message: str) -> None:
         """Say something that is to stay in sight."""
+
+
+class Together(Protocol):
+    """Runs jobs at once. Work and jobs are data: an engine may send them to another process."""
+
+    def __call__(
+        self,
+        work: Callable[..., _T],
+        jobs: Sequence[tuple[Any, ...]],
+        /,
+        *,
+        done: Callable[[int, _T], None] | None = None,
+        lost: Callable[[int, str], _T] | None = None,
+    ) -> list[_T]:
+        """What ``work(*job)`` gives for each job, in the order of the jobs; the first that raises is raised, when all have ended.
+
+        Args:
+            work: what the jobs share, such as a method of the rows they are about: it is sent once.
+            jobs: the arguments of each.
+            done: told the place of a job and its result as soon as there is one, by the thread that called.
+            lost: told the place of a job whose process died each time, and why, gives what counts as its result; without it that raises.
+        """

@@ -7,34 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from homeostat.core import sections
+    from homeostat.core.ports import Together
 
 _T = TypeVar("_T")
-
-
-class Jobs(Protocol):
-    """Runs jobs at once."""
-
-    def __call__(
-        self,
-        work: Callable[..., _T],
-        jobs: Sequence[tuple[Any, ...]],
-        /,
-        *,
-        done: Callable[[int, _T], None] | None = None,
-        lost: Callable[[int, str], _T] | None = None,
-    ) -> list[_T]:
-        """What ``work(*job)`` gives for each job, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What runs jobs, and a clock in seconds that the caller and all who run them read alike."""
 
-    together: Jobs
+    together: Together
     clock: Callable[[], float]
 
 

@@ -19,13 +19,14 @@ from homeostat.graph.plan import Floats, Plan
 from homeostat.learning.calibration import best_calibrator
 from homeostat.learning.conformal import conformal
 from homeostat.learning.learner import Goal, Params
-from homeostat.learning.together import Together, one_by_one
+from homeostat.learning.together import one_by_one
 from homeostat.learning.trials import Bench, Choice, Model, Stages
 
 if TYPE_CHECKING:
     import polars as pl
 
     from homeostat.core import sections
+    from homeostat.core.ports import Together
     from homeostat.core.records import Split, Trial
     from homeostat.stats.metrics import Metric
 

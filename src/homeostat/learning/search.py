@@ -19,11 +19,12 @@ from homeostat.learning.candidate import together as weighed
 from homeostat.learning.ensemble import Room, ensemble
 from homeostat.learning.learners.extras import require
 from homeostat.learning.proposals import SURE_FROM, Asked, Proposer, first_round
-from homeostat.learning.together import Together, one_by_one
+from homeostat.learning.together import one_by_one
 from homeostat.learning.trials import Bench, Choice, Limits, Outcome, Stages, lost
 
 if TYPE_CHECKING:
     from homeostat.core import sections
+    from homeostat.core.ports import Together
     from homeostat.core.records import Split, Trial
     from homeostat.stats.metrics import Metric
 

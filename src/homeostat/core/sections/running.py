@@ -52,7 +52,9 @@ class Learning(Section):
     at_once: int = Field(default=2, ge=1, le=64, description="trials that run at the same time; a part of what the search comes to")
     ensemble: bool = Field(default=True, description="whether several trials may be averaged into one model, where that pays")
     ensemble_mb: float = Field(
-        default=10.0, gt=0, description="how large such an average may be; of a thousand rows each MB costs 2 to 10 ms on one core"
+        default=10.0,
+        gt=0,
+        description="how large such an average may be; 1,000 rows cost a few ms for each MB, more with many classes",
     )
     calibration: Literal["auto", "none", "platt", "isotonic", "temperature"] = Field(
         default="auto",
