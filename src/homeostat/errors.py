@@ -108,6 +108,7 @@ CODES: dict[str, str] = {
     "HS503": "the request is over a limit",
     "HS504": "no such model, version or address",
     "HS505": "no model is promoted yet",
+    "HS506": "the server has as much to do as it can",
     "HS601": "the folder is not a Homeostat project",
     "HS602": "the project folder cannot be written",
     "HS603": "another process holds the project's loop",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from homeostat.app.rest.app import make_app
+from homeostat.app.rest.batching import Batcher
 from homeostat.app.rest.protocol import Limits
 from homeostat.app.rest.service import Current, Service, Slot
 from homeostat.errors import HomeostatError, ProjectError
@@ -84,7 +85,7 @@ def serve(
             timeout_keep_alive=75,  # longer than clients keep idle connections, so that it is not us who closes under a request
             timeout_graceful_shutdown=settings.drain_s,
         )
-        server = _Server(config, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
+        server = _Server(config, service, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
         stop = stop or threading.Event()
         follower = threading.Thread(target=_follow, args=(service, resolve, settings.poll_s, stop, server), name="follower", daemon=True)
         with _signals_kept():
@@ -136,9 +137,9 @@ def follow(service: Service, current: Current | None) -> bool:
     if current is None or (slot is not None and (slot.version, slot.digest) == (current.version, current.digest)):
         return False
     if slot is not None and slot.digest == current.digest:
-        service.slot = Slot(slot.predictor, current.version, current.digest)
+        service.slot = Slot(slot.predictor, service.name, current.version, current.digest)
     else:
-        service.slot = Slot(Predictor(current.load()), current.version, current.digest)
+        service.slot = Slot(Predictor(current.load()), service.name, current.version, current.digest)
     service.swaps += slot is not None
     return True
 
@@ -159,17 +160,23 @@ def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.E
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, telling when it accepts requests."""
+    """uvicorn's server, with what lives in its loop, telling when it accepts requests."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self._service, self._on_started = service, on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then tell."""
+        self._service.batcher = Batcher(self._service)
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way."""
+        await super().shutdown(sockets)
+        self._service.batcher.close()
 
 
 @contextlib.contextmanager
