@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,6 +71,11 @@ class Batcher:
         if len(self._new) == 1:
             self._loop.call_soon(self._score_new)
 
+    def hurry(self) -> None:
+        """Score now what would be in a moment."""
+        if self._new:
+            self._score_new()
+
     def _score_new(self) -> None:
         """One call of the graph for each slot that was asked, and one more whenever it has many rows."""
         new, self._new = self._new, []
@@ -104,7 +107,7 @@ class Batcher:
         def done(future: asyncio.Future[tuple[bytes, int]]) -> None:
             error = future.exception()
             if error is not None:
-                self._fail([(ticket, answered)], error)
+                self._fail([(ticket, answered)], error if isinstance(error, Exception) else RuntimeError(repr(error)))
             else:
                 self._hand_over([(ticket, answered)], *future.result())
 
@@ -145,10 +148,7 @@ class Batcher:
         if self._held:
             self._loop.call_at(self._held[0].since + self._log.wait_s, self._give_up)
 
-    def _fail(self, waiting: Waiting, error: BaseException) -> None:
-        if not isinstance(error, HomeostatError):
-            sys.stderr.write("HomeostatError[HS001]: a fault of ours while answering\n" + "".join(traceback.format_exception(error)))
-            error = HomeostatError("HS001", f"a fault of ours ({type(error).__name__}); the server's stderr has the detail")
+    def _fail(self, waiting: Waiting, error: Exception) -> None:
         for ticket, _ in waiting:
             ticket.failure = ticket.failure or error
         self._answer(waiting)

@@ -75,7 +75,7 @@ async def read_json_body(scope: Message, receive: Receive, limits: Limits) -> by
     """The whole body of a request that says it is JSON, or says nothing.
 
     Raises:
-        RequestError: HS501 (415) another content type or encoding; HS503 (413) too large, (408) too slow; HS501 (400) empty.
+        RequestError: HS501 (415) another content type or encoding; HS503 (413) too large, (408) too slow.
         ClientGoneError: the connection closed first.
     """
     check_headers(scope["headers"], limits)
@@ -87,8 +87,6 @@ async def read_json_body(scope: Message, receive: Receive, limits: Limits) -> by
         body = await _read_rest(body, receive, limits)
     if len(body) > limits.max_body_bytes:
         raise _too_large(limits)
-    if not body:
-        raise RequestError("HS501", "got an empty body; allowed: JSON")
     return body
 
 

@@ -82,6 +82,8 @@ def begin(service: Service, route: Route, body: bytes, started: float) -> Ticket
     Raises:
         RequestError: whatever is wrong with the body.
     """
+    if not body:
+        raise RequestError("HS501", "got an empty body; allowed: JSON")
     if route.name == "predict":
         return predict.begin(service, body, started)
     return v2.begin(service, body, started, route.model, route.version)

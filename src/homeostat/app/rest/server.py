@@ -9,29 +9,39 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from homeostat.app.rest.app import make_app
 from homeostat.app.rest.batching import Batcher
+from homeostat.app.rest.fast import FastLane, Lane
 from homeostat.app.rest.protocol import Limits
 from homeostat.app.rest.service import Current, Service, Slot
 from homeostat.errors import HomeostatError, ProjectError
 from homeostat.serving.predictor import Predictor
 
 if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
     from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
 
+TICKS_A_SECOND = 10
 Resolve = Callable[[], Current | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """Where and what to serve. ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way."""
+    """Where and what to serve.
+
+    ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way; without ``fast`` all requests take the way
+    through ASGI.
+    """
 
     name: str
     host: str = "127.0.0.1"
@@ -40,6 +50,7 @@ class ServeSettings:
     poll_s: float = 0.25
     drain_s: int = 10
     shield: RowShield | None = None
+    fast: bool = True
 
 
 def announce(url: str) -> None:
@@ -69,10 +80,11 @@ def serve(
     listener = bind(settings.host, settings.port)
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())
+        lane = Lane(service)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         config = uvicorn.Config(
             make_app(service),
-            http="httptools",
+            http=cast("type[HttpToolsProtocol]", partial(FastLane, lane)) if settings.fast else "httptools",
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -82,7 +94,7 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,  # longer than clients keep idle connections, so that it is not us who closes under a request
+            timeout_keep_alive=int(lane.idle_s),
             timeout_graceful_shutdown=settings.drain_s,
         )
         server = _Server(config, service, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
@@ -165,6 +177,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._service, self._on_started = service, on_started
+
+    async def on_tick(self, counter: int) -> bool:
+        """Once a second, look after the connections."""
+        if counter % TICKS_A_SECOND == 0:
+            now = time.perf_counter()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, FastLane):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then tell."""

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from homeostat.app.rest.protocol import Reply
     from homeostat.app.rest.service import Slot
-    from homeostat.errors import HomeostatError
     from homeostat.graph.decode import Read
     from homeostat.serving.answers import Answer
 
@@ -40,13 +39,13 @@ class Ticket:
     request: str = ""
     ids: Sequence[str] = ()
     answers: Sequence[Answer] = ()
-    failure: HomeostatError | None = None
+    failure: Exception | None = None
 
     def reply(self) -> Reply:
         """The reply.
 
         Raises:
-            HomeostatError: why there are no answers.
+            Exception: why there are no answers.
         """
         if self.failure is not None:
             raise self.failure
