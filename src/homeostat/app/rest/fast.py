@@ -22,8 +22,6 @@ from homeostat.errors import RequestError
 if TYPE_CHECKING:
     import asyncio
 
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
     from homeostat.app.rest.service import Service
     from homeostat.app.rest.ticket import Ticket
 
@@ -153,14 +151,9 @@ class FastLane(HttpToolsProtocol):
 
     def _plain_route(self) -> Route | None:
         route = self._lane.route(self._url)
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if (
-            route is None
-            or busy
-            or self.flow.write_paused
-            or self.parser.get_method() != b"POST"
-            or self.parser.get_http_version() != "1.1"
-        ):
+        if route is None or self._busy() or self.flow.write_paused:
+            return None
+        if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         length = -1
         for name, value in self._given:
@@ -172,7 +165,7 @@ class FastLane(HttpToolsProtocol):
 
     def _busy(self) -> bool:
         """Whether uvicorn answers a request of this connection."""
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
 
     def _answered(self, ticket: Ticket) -> None:
