@@ -57,6 +57,7 @@ class JsonRows:
         self._counts = tuple(reader(each) for each in texts)
         self._colons = self._all + sum(name.count(":") for name in taken)
         self._others = tuple(name.count(":") for name in others)
+        self._named_with_colons = any(":" in name for name in (*taken, *others))
 
     def read(self, body: bytes | msgspec.Raw) -> Read | None:
         """What the plan reads of the object in ``body``; None where it is not a right row, or may name a field twice."""
@@ -86,14 +87,14 @@ class JsonRows:
     def _once(self, body: bytes | msgspec.Raw, values: tuple[Any, ...]) -> bool:
         """Whether no field is named twice: each name comes with a colon, so the fields and their texts must explain all colons."""
         content = bytes(body)
-        explained = self._colons
-        for value in values[: self._all]:
-            if type(value) is str and ":" in value:
-                explained += value.count(":")
+        colons = content.count(b":")
+        if colons == self._colons and not self._named_with_colons:  # each field that must be there has its own
+            return True
+        explained = self._colons + sum(value.count(":") for value in values[: self._all] if type(value) is str)
         for value, in_name in zip(values[self._all :], self._others, strict=True):
             if value is not msgspec.UNSET:
                 explained += 1 + in_name + (value.count(":") if type(value) is str else 0)
-        return content.count(b":") == explained and b"\\u003" not in content
+        return colons == explained and b"\\u003" not in content
 
 
 def _known(category: Input) -> dict[str | None, int]:

@@ -117,26 +117,38 @@ class Batcher:
     def _hand_over(self, waiting: Waiting, lines: bytes, records: int) -> None:
         """Log, then answer: at once, or when there is room in the log, and with a strict log when the records are on the disk."""
         scored = Scored(waiting, lines, records, self._loop.time())
-        if not self._held and self._may_answer(scored):
+        ahead = self._held[-1] if self._held else None
+        if ahead is None or ahead.group:  # otherwise the log has no room, and records keep their order
+            self._log_it(scored)
+        if ahead is None and self._may_answer(scored):
             self._answer(scored.waiting)
             return
         self._held.append(scored)
-        if len(self._held) == 1:
+        if ahead is None:
             self._loop.call_later(self._log.wait_s, self._give_up)
 
-    def _may_answer(self, scored: Scored) -> bool:
-        if not scored.records:  # nothing but failures
-            return True
+    def _log_it(self, scored: Scored) -> None:
+        """Hand the records over if there is room and they are not in the log yet."""
+        if scored.group or not scored.records:
+            return
         try:
-            scored.group = scored.group or self._log.hand_over(scored.lines, scored.records)
+            scored.group = self._log.hand_over(scored.lines, scored.records)
         except HomeostatError as closed:
-            self._fail(scored.waiting, closed)
-            scored.waiting = ()
+            for ticket, _ in scored.waiting:
+                ticket.failure = closed
+
+    def _may_answer(self, scored: Scored) -> bool:
+        """Whether the records are kept as the log's mode asks, or there is nothing to keep."""
+        if not scored.group and all(ticket.failure is not None for ticket, _ in scored.waiting):
             return True
         return scored.group > 0 and (not self._log.strict or self._log.kept >= scored.group)
 
     def _written(self) -> None:
         """The log has written a group: answer those who waited for it."""
+        for scored in self._held:
+            self._log_it(scored)
+            if scored.records and not scored.group:
+                break
         while self._held and self._may_answer(self._held[0]):
             self._answer(self._held.popleft().waiting)
 
