@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from homeostat.app.rest.protocol import Reply, json_reply
-from homeostat.app.rest.rows import read_rows
+from homeostat.app.rest.rows import ticket_of
 from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
@@ -55,7 +55,7 @@ def begin(service: Service, body: bytes, started: float) -> Ticket:
     slot = service.serving()
     if service.shield is None and (found := _fast(service, slot, body)) is not None:
         return Ticket(slot, *found, reply, started)
-    return Ticket(slot, *read_rows(service, slot, parse_rows(body, slot.manifest.accepted())), reply, started)
+    return ticket_of(service, slot, parse_rows(body, slot.manifest.accepted()), reply, started)
 
 
 def reply(ticket: Ticket) -> Reply:

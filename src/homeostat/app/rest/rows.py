@@ -1,22 +1,23 @@
-"""Rows of named fields on their way into a ticket: limits, privacy, and what of them the log keeps."""
+"""Rows of named fields into a ticket: limits, privacy, and what of them the log keeps. Every protocol comes through here."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
     from homeostat.app.rest.service import Service, Slot
-    from homeostat.graph.decode import Read
+    from homeostat.app.rest.ticket import Form
 
 _INT64 = 2**63
 _SCALARS = (str, int, float, bool, type(None))
 
 
-def read_rows(service: Service, slot: Slot, rows: list[dict[str, Any]]) -> tuple[list[Read], list[dict[str, Any]]]:
-    """The rows as the slot's decoder reads them, and as the log keeps them.
+def ticket_of(service: Service, slot: Slot, rows: list[dict[str, Any]], form: Form, started: float) -> Ticket:
+    """The ticket of rows of named fields; ``form`` makes the reply of it when it is answered, ``started`` is when the request began.
 
     Raises:
         RequestError: HS501 (422) no rows; HS503 (413) too many; HS502 (422) bad fields.
@@ -31,7 +32,7 @@ def read_rows(service: Service, slot: Slot, rows: list[dict[str, Any]]) -> tuple
         rows = shield.taken(rows)
     read = slot.predictor.read_rows(rows)
     logged = _loggable(slot, rows)
-    return read, logged if shield is None else shield.logged(logged)
+    return Ticket(slot, read, logged if shield is None else shield.logged(logged), form, started)
 
 
 def _loggable(slot: Slot, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from homeostat.serving.answers import Answer
 
     Inputs = Sequence[msgspec.Raw | dict[str, Any]]
+    Form = Callable[["Ticket"], Reply]
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +35,7 @@ class Ticket:
     slot: Slot
     read: Sequence[Read]
     inputs: Inputs
-    form: Callable[[Ticket], Reply]
+    form: Form
     started: float
     request: str = ""
     ids: Sequence[str] = ()

@@ -14,7 +14,7 @@ import msgspec
 
 from homeostat import __version__
 from homeostat.app.rest.protocol import Reply, json_reply
-from homeostat.app.rest.rows import read_rows
+from homeostat.app.rest.rows import ticket_of
 from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
@@ -115,7 +115,7 @@ def begin(service: Service, body: bytes, started: float, name: str, version: str
     if unknown:
         raise RequestError("HS501", f"got output {unknown[0][:80]!r}; allowed: {', '.join(names)}")
     rows = tensor_rows(asked.inputs, service.limits.max_rows)
-    return Ticket(slot, *read_rows(service, slot, rows), partial(reply, asked.id, wanted), started)
+    return ticket_of(service, slot, rows, partial(reply, asked.id, wanted), started)
 
 
 def reply(asked: str | None, wanted: Sequence[str], ticket: Ticket) -> Reply:
