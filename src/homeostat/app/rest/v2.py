@@ -15,13 +15,13 @@ import msgspec
 from homeostat import __version__
 from homeostat.app.rest.protocol import Reply, json_reply
 from homeostat.app.rest.rows import ticket_of
-from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeostat.app.rest.service import Service
+    from homeostat.app.rest.ticket import Ticket
 
 DATATYPES = {"number": "FP64", "boolean": "BOOL", "category": "BYTES", "timestamp": "BYTES", "text": "BYTES"}
 _FLOATS = dict.fromkeys(("FP16", "FP32", "FP64"), (float, int))
