@@ -139,7 +139,10 @@ def test_a_champion_alone_or_with_a_shadow_needs_no_look_at_the_row() -> None:
     assert not canary(0.1).plain
 
 
-@given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()), max_size=4), st.text())
+@given(
+    st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()), max_size=4),
+    st.text(),
+)
 def test_no_row_is_too_odd_to_be_routed(row: dict[str, object], key: str) -> None:
     router = Router(arrange(Asked(canary=(4, 0.5), segments=(("a", "b", 5),)), 3, "p", ("", "0")))
     assert router.arm(row, key) == router.arm(dict(row), key)

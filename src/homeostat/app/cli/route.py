@@ -81,9 +81,7 @@ VERSION = click.IntRange(min=1)
 
 @click.option("--canary", metavar="VERSION", type=VERSION, default=None, help="A version that answers --share of the requests.")
 @click.option("--share", metavar="PERCENT", type=SHARE, default=None, help="The canary's share, such as 10%.")
-@click.option(
-    "--ab", metavar="V:PERCENT,V:PERCENT", type=Arms(), default=None, help="An A/B test: versions with shares, as 3:50,4:50."
-)
+@click.option("--ab", metavar="V:PERCENT,V:PERCENT", type=Arms(), default=None, help="An A/B test: versions with shares, as 3:50,4:50.")
 @click.option("--sticky", metavar="COLUMN", multiple=True, help="What is drawn: equal values stay together. Default: task.entity.")
 @click.option("--each-request", is_flag=True, help="Draw each request by itself, whoever it is about.")
 @click.option(
@@ -184,8 +182,7 @@ def _arms(traffic: Traffic) -> list[str]:
     for arm in traffic.arms:
         segments = ", ".join(f"{each.column}={each.value}" for each in traffic.segments if each.arm == arm.name)
         rows.append([arm.name, str(arm.version), percent(arm.share), segments])
-    for each in traffic.shadows:
-        rows.append(["shadow", str(each.version), "unseen", f"budget {percent(each.budget)}, queue {each.queue:,} rows"])
+    rows += [["shadow", str(one.version), "unseen", f"budget {percent(one.budget)}, queue {one.queue:,} rows"] for one in traffic.shadows]
     return table(rows, ("arm", "version", "share", "besides"))
 
 
