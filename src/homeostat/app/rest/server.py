@@ -20,10 +20,13 @@ import uvicorn
 from homeostat.app.rest.app import make_app
 from homeostat.app.rest.batching import Batcher
 from homeostat.app.rest.fast import FastLane, Lane
+from homeostat.app.rest.listening import Listener
 from homeostat.app.rest.protocol import Limits
-from homeostat.app.rest.service import Current, Service, Slot
+from homeostat.app.rest.service import Live, Service, Slot, Wanted
+from homeostat.core.traffic import SHADOW
 from homeostat.errors import HomeostatError, ProjectError
 from homeostat.serving.predictor import Predictor
+from homeostat.serving.router import Router
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from homeostat.infra.predictions import PredictionLog
 
 TICKS_A_SECOND = 10
-Resolve = Callable[[], Current | None]
+Resolve = Callable[[], Wanted | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +142,35 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def follow(service: Service, current: Current | None) -> bool:
-    """Put what should serve in the slot if it is not there yet; True when the slot changed. None keeps what serves.
+def follow(service: Service, wanted: Wanted | None) -> bool:
+    """Have what is wanted serve if it does not yet; True when that changed anything. None keeps what serves.
 
     Raises:
-        BundleError: the bundle must not be used; the slot is as before.
+        BundleError: a bundle must not be used; all is as before.
     """
-    slot = service.slot
-    if current is None or (slot is not None and (slot.version, slot.digest) == (current.version, current.digest)):
+    live = service.live
+    if wanted is None or (live is not None and _same(live.wanted, wanted)):
         return False
-    if slot is not None and slot.digest == current.digest:
-        service.slot = Slot(slot.predictor, service.name, current.version, current.digest)
-    else:
-        service.slot = Slot(Predictor(current.load()), service.name, current.version, current.digest)
-    service.swaps += slot is not None
+    known = {} if live is None else {each.digest: each.predictor for each in (*live.arms, *(heard.slot for heard in live.listeners))}
+    for each in wanted.versions:
+        if each.digest not in known:
+            known[each.digest] = Predictor(each.load())
+    versions = {each.version: each for each in wanted.versions}
+
+    def slot(version: int, arm: str) -> Slot:
+        return Slot(known[versions[version].digest], service.name, version, versions[version].digest, arm)
+
+    traffic = wanted.traffic
+    arms = tuple(slot(arm.version, arm.name) for arm in traffic.arms)
+    listeners = tuple(Listener(slot(each.version, SHADOW), each.budget, each.queue) for each in traffic.shadows)
+    service.live = Live(wanted, Router(traffic), arms, listeners)
+    service.swaps += live is not None
     return True
+
+
+def _same(one: Wanted, other: Wanted) -> bool:
+    bundles = ({(each.version, each.digest) for each in wanted.versions} for wanted in (one, other))
+    return one.traffic == other.traffic and next(bundles) == next(bundles)
 
 
 def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.Event, server: uvicorn.Server) -> None:
