@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from homeostat.errors import ProjectError
 from homeostat.infra import predictions
-from homeostat.infra.predictions import Ids, Prediction, PredictionLog, count, find, moment_of, read, to_frame, utc_text
+from homeostat.infra.prediction_records import count, find, moment_of, read, to_frame
+from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
 
 
 def record(name: str, row: int = 0, at: datetime | None = None, **inputs: Any) -> Prediction:

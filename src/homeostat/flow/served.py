@@ -49,7 +49,7 @@ def read_served(project: Project) -> Served:
     """
     import polars as pl
 
-    from homeostat.infra.predictions import read
+    from homeostat.infra.prediction_records import read
     from homeostat.monitoring.windows import moments
 
     log = read(project.predictions)

@@ -14,7 +14,7 @@ from homeostat.graph.decode import decode_frame
 from homeostat.graph.encode import load_plan
 from homeostat.graph.interpret import bounds, run
 from homeostat.graph.plan import Concat, Interval, Linear, Link, Lookup
-from homeostat.infra.predictions import read, to_frame
+from homeostat.infra.prediction_records import read, to_frame
 from homeostat.serving.bundle import Bundle, build
 
 LOGS = [[0.0], [1.0], [2.0], [3.0]]

@@ -21,7 +21,8 @@ from tests.app.rest.conftest import INPUTS, ROW, bundle_of, constant_bundle, run
 from homeostat.app.rest.server import ServeSettings, bind, follow, serve
 from homeostat.app.rest.service import Current, Service
 from homeostat.errors import BundleError, ProjectError
-from homeostat.infra.predictions import PredictionLog, read
+from homeostat.infra.prediction_records import read
+from homeostat.infra.predictions import PredictionLog
 from homeostat.serving.bundle import pack, unpack
 
 

@@ -13,7 +13,8 @@ from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
 from homeostat.flow.registry import CHAMPION, require_unaltered, version_of
 from homeostat.flow.signing import check_pointer, trusted_bundle
-from homeostat.infra.predictions import PredictionLog, count
+from homeostat.infra.prediction_records import count
+from homeostat.infra.predictions import PredictionLog
 
 if TYPE_CHECKING:
     from homeostat.flow.project import Project
