@@ -1,7 +1,7 @@
 """The prediction log: every answer, in append-only JSON-lines segments, written in groups by one thread.
 
-Segments are ``<utc date>-<pid>-<n>.jsonl`` in one folder; each process writes its own, anyone reads all. A record is in the
-operating system's hands at most ``GROUP_S`` after it was appended (kill -9 loses no more than that) and on the disk when
+Segments are ``<utc date>-<pid>-<nanoseconds>.jsonl`` in one folder; each process locks and writes its own, anyone reads all. A record
+is in the operating system's hands at most ``GROUP_S`` after it was appended (kill -9 loses no more than that) and on the disk when
 its segment is closed. A line cut by a kill is counted and skipped by readers.
 """
 
