@@ -75,7 +75,7 @@ def torn_path(folder: Path, segment: str) -> Path:
 def torn_places(folder: Path) -> list[str]:
     """``segment:line`` of the lines that were cut in segments that have become partitions."""
     places = []
-    for path in sorted((folder / "torn").glob("*.json")):
+    for path in sorted((folder / "torn").glob("????-??-??-*.json")):
         places += [f"{path.stem}.jsonl:{line}" for line in msgspec.json.decode(path.read_bytes(), type=list[int])]
     return places
 

@@ -5,11 +5,12 @@ Readers never wait for a writer or for whoever makes partitions, and see each re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Seen = Callable[["pl.DataFrame"], "pl.DataFrame"]
 FOREVER = datetime.min.replace(tzinfo=UTC)
+USUAL = MappingProxyType({name: f"_{name}" for name in ("id", "version", "at", "scores", "prediction")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +70,39 @@ def read_frame(
     *,
     since: datetime | None = None,
     fields: Collection[str] | None = None,
-    about: Collection[str] = ("id", "version", "at", "scores", "prediction"),
+    about: Mapping[str, str] = USUAL,
     seen: Seen | None = None,
 ) -> FrameRead:
-    """One row per record, oldest first: every raw field under its own name, then what is known about the answer, names led by ``_``.
+    """One row per record, oldest first: every raw field under its own name, then what ``about`` asks for.
 
-    A field whose values differ in type shows numbers as floats, anything else as texts. ``_at`` is a UTC date-time, ``_scores`` a list.
+    A field whose values differ in type shows numbers as floats, anything else as texts. A raw field gives way to another column of
+    its name.
 
     Args:
         folder: the log's; if it is not there the frame has no columns.
         since: only what was asked at that instant or later; days before it are not opened.
         fields: only these raw fields (those that no row has are not there); None: all.
-        about: which of ``prediction_columns.ABOUT``.
-        seen: called with each piece of the log as it is stored, ``rest`` included; columns it adds are kept if they are led by ``_``.
+        about: what else, by its name in ``prediction_columns.ABOUT``, under which name.
+        seen: called with each piece of the log as it is stored, ``rest`` included; columns that it adds are kept.
     """
     import polars as pl
 
     places: list[str] = []
-    found = []
+    pieces, ids = [], []
     wanted = None if fields is None else {f"{INPUT}{name}" for name in fields}
     only = None if wanted is None else {*wanted, *about, "id", "at", "rest"}
     for frame in _frames(folder, since or FOREVER, places, only):
         piece = frame if seen is None else seen(frame)
-        raw = [
-            pl.col(name).alias(name.removeprefix(INPUT))
-            for name in piece.columns
-            if name.startswith(INPUT) and (wanted is None or name in wanted)
-        ]
-        told = [pl.col(name).alias(f"_{name}") for name in about]
-        added = [name for name in piece.columns if name.startswith("_")]
-        found.append(piece.select(*raw, *told, *added, pl.col("id").alias("_order")))
-    whole = stacked(found)
-    if whole.is_empty():
+        added = [name for name in piece.columns if name not in frame.columns]
+        taken = {*about.values(), *added}
+        raw = {name: name.removeprefix(INPUT) for name in frame.columns if name.startswith(INPUT) and (wanted is None or name in wanted)}
+        kept = [pl.col(name).alias(short) for name, short in raw.items() if short not in taken]
+        pieces.append(piece.select(*kept, *(pl.col(name).alias(told) for name, told in about.items()), *map(pl.col, added)))
+        ids.append(frame["id"])
+    if not pieces:
         return FrameRead(pl.DataFrame(), tuple(places))
-    whole = whole if whole["_order"].is_sorted() else whole.sort("_order", maintain_order=True)
-    return FrameRead(whole.drop("_order"), tuple(places))
+    whole, order = stacked(pieces), pl.concat(ids)
+    return FrameRead(whole if order.is_sorted() else whole[order.arg_sort()], tuple(places))
 
 
 def find(folder: Path, prediction_id: str) -> Record | None:

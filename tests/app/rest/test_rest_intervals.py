@@ -62,7 +62,7 @@ def test_both_protocols_and_the_log_have_the_ends_that_the_plan_means(tmp_path: 
     assert [(by_id[each["id"]]["lower"], by_id[each["id"]]["upper"]) for each in answered] == [
         (each["lower"], each["upper"]) for each in answered
     ]
-    frame = read_frame(tmp_path, about=("lower", "prediction", "upper")).frame
+    frame = read_frame(tmp_path, about={name: f"_{name}" for name in ("lower", "prediction", "upper")}).frame
     assert (frame["_lower"] <= frame["_prediction"]).all()
     assert (frame["_prediction"] <= frame["_upper"]).all()
 
