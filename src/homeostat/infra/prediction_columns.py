@@ -16,6 +16,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def moment_at(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"got {text!r}, which has no offset")
     try:
-        return moment.astimezone(UTC)
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"got {text!r}, which is beyond the calendar in UTC") from error
 
@@ -62,14 +63,15 @@ def to_columns(records: Sequence[Record]) -> pl.DataFrame:
     import polars as pl
 
     rest: Rest = defaultdict(dict)
+    known = {name for shape in set(map(tuple, records)) for name in shape}
     columns = [_about(name, records, rest) for name in ABOUT]
-    for number, record in enumerate(records):
-        strange = record.keys() - _KNOWN
-        if strange:
-            rest[number] |= {name: record[name] for name in strange}
+    for name in known - {*ABOUT, "inputs"}:
+        for number, record in enumerate(records):
+            if name in record:
+                rest[number][name] = record[name]
     inputs, fields = _inputs(records, rest)
-    left = pl.Series("rest", [_json(rest[number]) if number in rest else None for number in range(len(records))], dtype=pl.String)
-    return pl.DataFrame([*columns, *inputs, fields, left])
+    left = [None if number not in rest else _json(rest[number]) for number in range(len(records))] if rest else [None] * len(records)
+    return pl.DataFrame([*columns, *inputs, fields, pl.Series("rest", left, dtype=pl.String)])
 
 
 def to_records(frame: pl.DataFrame) -> list[Record]:
@@ -116,9 +118,10 @@ def _about(name: str, records: Sequence[Record], rest: Rest) -> pl.Series:
     if name == "at":
         return _at([record["at"] for record in records], rest)
     values = [record.get(name) for record in records]
-    for number, record in enumerate(records):
-        if name in record and values[number] is None:
-            rest[number][name] = None
+    if None in values:
+        for number, record in enumerate(records):
+            if name in record and values[number] is None:
+                rest[number][name] = None
     if name == "scores":
         return _scores(values, rest)
     column, strange = typed(name, values, _TYPES[name])
@@ -149,7 +152,10 @@ def _scores(values: list[Any], rest: Rest) -> pl.Series:
             continue
         rest[number]["scores"] = scores
         values[number] = None
-    return pl.Series("scores", values, dtype=pl.List(pl.Float64))
+    width = len(values[0] or ()) if values else 0
+    if width == 0 or None in values or set(map(len, values)) != {width}:
+        return pl.Series("scores", values, dtype=pl.List(pl.Float64))
+    return pl.Series("scores", list(chain.from_iterable(values)), dtype=pl.Float64).reshape((len(values), width)).arr.to_list()
 
 
 def _inputs(records: Sequence[Record], rest: Rest) -> tuple[list[pl.Series], pl.Series]:
@@ -223,7 +229,8 @@ def _common(kinds: set[type], values: list[Any]) -> type | None:
 
 
 def _within(values: list[Any]) -> bool:
-    return all(value is None or -_INT64 <= value < _INT64 for value in values)
+    known = [value for value in values if value is not None]
+    return not known or (min(known) >= -_INT64 and max(known) < _INT64)
 
 
 def _fits(value: Any, kind: type) -> bool:
@@ -247,6 +254,3 @@ def _as_float(value: float) -> float | None:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-_KNOWN = frozenset((*ABOUT, "inputs"))

@@ -82,7 +82,7 @@ def torn_places(folder: Path) -> list[str]:
 
 def day_of(moment: datetime) -> date:
     """The UTC day of an instant."""
-    return moment.astimezone(UTC).date()
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).date()
 
 
 def around(moment: datetime) -> tuple[date, date]:

@@ -120,7 +120,14 @@ def find(folder: Path, prediction_id: str) -> Record | None:
             found = _in_segment(content, wanted, prediction_id)
             if found is not None:
                 return found
-    return _in_parts([part for part in parts(folder, *days) if part.segment not in read_whole], prediction_id)
+    # An id is made as its record is written, so the segment's day is near; that of the question nearly always is.
+    low, high = (day.isoformat() for day in days)
+    for among in (parts(folder, *days), parts(folder)):
+        likely = [part for part in among if low <= part.segment[:10] <= high and part.segment not in read_whole]
+        found = _in_parts(likely, prediction_id)
+        if found is not None:
+            return found
+    return None
 
 
 def count(folder: Path) -> int:
