@@ -9,6 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from homeostat.core.traffic import SHADOW
 from homeostat.infra.prediction_columns import INPUT, exact_values
 
 if TYPE_CHECKING:
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
     from homeostat.flow.project import Project
     from homeostat.flow.registry import Version
 
-ABOUT = MappingProxyType({"id": "_prediction_id", "version": "_version", "scores": "_scores"})
+ABOUT = MappingProxyType({"id": "_prediction_id", **{name: f"_{name}" for name in ("version", "scores", "request", "row", "arm")}})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
     """Logged predictions: every raw field as it was sent, then ``_prediction_id``, ``_version``, ``_scores`` and ``_moment`` (UTC).
 
+    ``_request`` and ``_row`` pair the answers of several versions to one row, ``_arm`` tells them apart.
+    ``frame`` holds the answers that were given, ``shadow`` those that were only logged: no window, label or loop counts them.
     ``torn`` counts log lines that were cut by a kill and cannot be read.
     """
 
     frame: pl.DataFrame
+    shadow: pl.DataFrame
     torn: int = 0
 
 
@@ -66,8 +70,10 @@ def read_served(project: Project, fields: Collection[str] | None = None) -> Serv
     wanted = None if fields is None else {*fields, *((time,) if time else ())}
     log = read_frame(project.predictions, fields=wanted, about=ABOUT, seen=partial(_with_moment, time))
     if log.frame.is_empty():
-        return Served(pl.DataFrame(), log.torn)
-    return Served(log.frame.with_columns(pl.col("_version").cast(pl.String)), log.torn)
+        return Served(pl.DataFrame(), pl.DataFrame(), log.torn)
+    frame = log.frame.filter(pl.col("_version").is_not_null()).with_columns(pl.col("_version").cast(pl.String))
+    shadow = frame["_arm"] == SHADOW
+    return Served(frame.filter(~shadow), frame.filter(shadow), log.torn) if shadow.any() else Served(frame, frame.clear(), log.torn)
 
 
 def _with_moment(time: str | None, frame: pl.DataFrame) -> pl.DataFrame:

@@ -118,7 +118,7 @@ def running(folder: Path, bundle: Bundle | None, **settings: Any) -> Iterator[Ru
         server.log.close()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("log"), bundle_of()) as found:
+@pytest.fixture(scope="module", params=[True, False], ids=["fast lane", "asgi"])
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("log"), bundle_of(), fast=request.param) as found:
         yield found

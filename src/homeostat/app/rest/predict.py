@@ -10,34 +10,87 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from homeostat.app.rest.answering import answer
-from homeostat.app.rest.protocol import Reply, json_reply, read_json_body
+from homeostat.app.rest.protocol import Reply, json_reply
+from homeostat.app.rest.rows import ticket_of
+from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.app.rest.protocol import Message, Receive
-    from homeostat.app.rest.service import Service
+    from homeostat.app.rest.service import Service, Slot
+    from homeostat.graph.decode import Read
 
 SHAPES = 'an object of named fields, a list of them, or {"rows": [...]}'
 _decode = msgspec.json.Decoder().decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-async def predict(service: Service, scope: Message, receive: Receive, started: float) -> Reply:
-    """Answer ``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``.
+class Told(msgspec.Struct, omit_defaults=True):
+    """The answer to one row, under the id by which it is logged."""
+
+    id: str
+    prediction: float | str
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Predicted(msgspec.Struct):
+    """The answer to a request."""
+
+    model: str
+    version: int
+    request: str
+    predictions: list[Told]
+
+
+def begin(service: Service, body: bytes, started: float) -> Ticket:
+    """The ticket of a body.
 
     Raises:
         RequestError: anything about the request that is not right.
     """
     slot = service.serving()
-    rows = parse_rows(await read_json_body(scope, receive, service.limits), slot.manifest.accepted())
-    answered = await answer(service, slot, rows, started)
-    predictions = [
-        {"id": name, **{key: value for key, value in msgspec.structs.asdict(found).items() if value is not None}}
-        for name, found in zip(answered.ids, answered.answers, strict=True)
+    if service.shield is None and (found := _fast(service, slot, body)) is not None:
+        return Ticket(slot, *found, reply, started)
+    return ticket_of(service, slot, parse_rows(body, slot.manifest.accepted()), reply, started)
+
+
+def reply(ticket: Ticket) -> Reply:
+    """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``."""
+    told = [
+        Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
+        for name, each in zip(ticket.ids, ticket.answers, strict=True)
     ]
-    return json_reply({"model": service.name, "version": slot.version, "request": answered.request, "predictions": predictions})
+    return json_reply(Predicted(ticket.slot.model, ticket.slot.version, ticket.request, told))
+
+
+def _fast(service: Service, slot: Slot, body: bytes) -> tuple[list[Read], list[msgspec.Raw]] | None:
+    """The rows of a body that is right at first sight: an object, or a list of them. None: it needs a second look."""
+    read_json = slot.predictor.read_json
+    if body[:1] == b"{":
+        read = read_json(body)
+        return None if read is None else ([read], [_line(body)])
+    try:
+        rows = _decode_list(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not 0 < len(rows) <= service.limits.max_rows:
+        return None
+    several = []
+    for row in rows:
+        read = read_json(row)
+        if read is None:
+            return None
+        several.append(read)
+    return several, [_line(bytes(row)) for row in rows]
+
+
+def _line(row: bytes) -> msgspec.Raw:
+    """A JSON object as a log of one line each can hold it: a line break stands only between its parts."""
+    return msgspec.Raw(row.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in row or b"\r" in row else row)
 
 
 def decode_json(body: bytes) -> Any:

@@ -14,6 +14,7 @@ from homeostat.infra.predictions import Ids
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from homeostat.app.rest.batching import Batcher
     from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
     from homeostat.serving.bundle import Bundle
@@ -30,13 +31,15 @@ class Current:
     load: Callable[[], Bundle]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """What serves. A request reads the slot once and uses it to its end; a swap is one assignment."""
+    """What serves under a model's name. A request reads the slot once and uses it to its end; a swap is one assignment."""
 
     predictor: Predictor
+    model: str
     version: int
     digest: str
+    arm: str = "champion"
 
     @property
     def manifest(self) -> Manifest:
@@ -48,7 +51,7 @@ class Slot:
 class Service:
     """The server's state. ``problem`` says why the slot may be out of date; empty when it is not.
 
-    ``shield`` hides what the charter's privacy says; None when there is nothing to hide.
+    ``batcher`` is there while the server runs; ``shield`` hides what the charter's privacy says; None when there is nothing to hide.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Service:
     swaps: int = 0
     metrics: Metrics = field(default_factory=Metrics)
     ids: Ids = field(default_factory=Ids)
+    batcher: Batcher = field(init=False)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="predict"))
 
     def serving(self) -> Slot:
