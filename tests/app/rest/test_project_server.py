@@ -30,7 +30,7 @@ from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.serving import serving
 from homeostat.flow.train import Order, train
 from homeostat.flow.validate import validate
-from homeostat.infra.predictions import read
+from homeostat.infra.prediction_records import read
 from homeostat.serving.predictor import Predictor
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from typing import Any
 
 import httpx
 import pytest
-from homeostat.infra.prediction_records import count
 from tests.app.rest.test_project_server import PROGRAM, serving_process
 
 from homeostat.app.rest.metrics import Metrics
 from homeostat.app.rest.project import Asked, settings_of
 from homeostat.errors import ProjectError
 from homeostat.flow.project import open_project
+from homeostat.infra.prediction_records import count
 
 WAIT_S = 20.0
 
@@ -109,7 +109,9 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 def test_tls_and_tokens_by_hand(trained: Path) -> None:
     path, _ = certificate(trained)
     charter = trained / "homeostat.yaml"
-    charter.write_text(charter.read_text() + "\ndeploy:\n  tls: {certificate: cert.pem, key: key.pem}\n" if "\ndeploy:" not in charter.read_text() else charter.read_text().replace("\ndeploy:\n", "\ndeploy:\n  tls: {certificate: cert.pem, key: key.pem}\n"))  # fmt: skip
+    clause = "\ndeploy:\n  tls: {certificate: cert.pem, key: key.pem}\n"
+    text = charter.read_text()
+    charter.write_text(text.replace("\ndeploy:\n", clause) if "\ndeploy:\n" in text else text + clause)
 
     def token(*words: str) -> dict[str, Any]:
         done = subprocess.run([PROGRAM, "token", *words, "--project", str(trained), "--json"], capture_output=True, text=True, check=True)
@@ -142,7 +144,7 @@ def test_a_server_is_not_open_to_others_by_accident(trained: Path) -> None:
 
     with open_project(trained) as project:
         for host in ("0.0.0.0", "::", "192.0.2.1", "example.invalid"):  # noqa: S104 - nothing listens
-            with pytest.raises(ProjectError, match="HS472.*tokens"):
+            with pytest.raises(ProjectError, match=r"HS472.*tokens"):
                 settings_of(project, Asked(host=host))
             assert settings_of(project, Asked(host=host, open=True)).host == host
         for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):

@@ -21,7 +21,8 @@ from homeostat.flow.registry import CHAMPION, require_unaltered
 from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.tokens import known
 from homeostat.flow.traffic import following, versions_in
-from homeostat.infra.predictions import PredictionLog, count
+from homeostat.infra.prediction_records import count
+from homeostat.infra.predictions import PredictionLog
 
 if TYPE_CHECKING:
     from homeostat.core.traffic import Traffic
