@@ -34,6 +34,18 @@ class Running:
     port: int
     ready_s: float
 
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Let the server and what is started here run ahead of all other work of the machine, where that is allowed.
+
+        The system still gives a twentieth of each second to others that wait, which shows in p99.
+        """
+        _schedule(["-r", "10"], [*_session(self.process.pid), os.getpid()])
+        try:
+            yield
+        finally:
+            _schedule(["-o", "0"], [*_session(self.process.pid), os.getpid()])
+
     def memory_mb(self) -> dict[str, float]:
         """Resident memory: of the largest process, and of all together, where what two share counts once."""
         sizes = [size for pid in _session(self.process.pid) if (size := _sizes_kb(pid))]
@@ -109,6 +121,11 @@ def _session(leader: int) -> list[int]:
             if int(session) == leader and state != "Z":
                 found.append(pid)
     return found
+
+
+def _schedule(policy: Sequence[str], pids: Sequence[int]) -> None:
+    for pid in pids:
+        subprocess.run(["chrt", "-a", *policy[:1], "-p", *policy[1:], str(pid)], capture_output=True, check=False)
 
 
 def _sizes_kb(pid: int) -> tuple[int, int] | None:

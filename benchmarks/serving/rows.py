@@ -59,11 +59,10 @@ def _rows(draw: np.random.Generator, count: int, *, nulls: float, unseen: float)
     for name, size in CATEGORIES.items():
         common = np.minimum(draw.geometric(3.0 / (size + 3.0), count) - 1, size - 1)
         columns[name] = [f"{name}-{value:03d}" for value in np.where(draw.random(count) < unseen, size + 7, common)]
-    gone = draw.random((count, len(columns))) < nulls
-    named = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    names, gone = list(columns), draw.random((count, len(columns))) < nulls
     return [
-        {name: None if lost else row[name] for name, lost in zip(row, lost_of, strict=True)}
-        for row, lost_of in zip(named, gone, strict=True)
+        {name: None if lost else value for name, value, lost in zip(names, values, lost_of, strict=True)}
+        for values, lost_of in zip(zip(*columns.values(), strict=True), gone.tolist(), strict=True)
     ]
 
 

@@ -39,9 +39,8 @@ class Place:
         """One thread, no telemetry, and this repository's modules."""
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(self.scratch)}
-        kept = {
-            name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "VIRTUAL_ENV")
-        }
+        dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "VIRTUAL_ENV")
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
         path = f"{self.peers / f'serving-{peer}' / 'bin'}:{os.environ['PATH']}" if peer else os.environ["PATH"]
         modules = f"{ROOT}:{ROOT / 'src'}" if not peer else str(ROOT)
         return {**kept, **one, **quiet, "PATH": path, "PYTHONPATH": modules, "SERVING_MODEL": str(self.model)}
@@ -158,6 +157,10 @@ def _predicted(reply: Any) -> float:
     return float(reply["predictions"][0]["probability"])
 
 
+def _single(reply: Any) -> float:
+    return float(reply[0])
+
+
 def _output(reply: Any) -> float:
     return float(next(each["data"][0] for each in reply["outputs"] if each["name"] == "probability"))
 
@@ -217,7 +220,7 @@ SYSTEMS: Mapping[str, System] = {
         _bentoml("Pipeline"),
         "/predict",
         _list,
-        lambda reply: float(reply[0]),
+        _single,
         ("bentoml", *_MODEL),
     ),
     "bentoml-pipeline-batches": System(
@@ -226,12 +229,10 @@ SYSTEMS: Mapping[str, System] = {
         _bentoml("PipelineInBatches"),
         "/predict",
         _list,
-        lambda reply: float(reply[0]),
+        _single,
         ("bentoml", *_MODEL),
     ),
-    "bentoml-graph": System(
-        "BentoML, the same graph", "bentoml", _bentoml("Graph"), "/predict", _list, lambda reply: float(reply[0]), ("bentoml", *_MODEL)
-    ),
+    "bentoml-graph": System("BentoML, the same graph", "bentoml", _bentoml("Graph"), "/predict", _list, _single, ("bentoml", *_MODEL)),
     "fastapi-pipeline": System(
         "FastAPI, scikit-learn pipeline", "fastapi", _fastapi, "/predict", _plain, _probability, ("fastapi", *_MODEL), _PIPELINE
     ),

@@ -1,4 +1,4 @@
-"""The model as the peers hold it: the scikit-learn pipeline, or the graph of our bundle in ONNX Runtime. The folder is ``SERVING_MODEL``."""
+"""The model as the peers hold it: the scikit-learn pipeline, or our bundle's graph in ONNX Runtime, from the folder ``SERVING_MODEL``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The floor: an asyncio protocol on uvloop that answers every request with the same bytes: ``python -m benchmarks.serving.peers.echo PORT BYTES``.
+"""The floor: a protocol on uvloop that answers every request with the same bytes: ``-m benchmarks.serving.peers.echo PORT BYTES``.
 
 It looks for nothing but where a request ends.
 """

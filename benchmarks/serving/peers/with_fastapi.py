@@ -10,7 +10,7 @@ from pydantic import create_model
 from benchmarks.serving.peers.answering import HOLDERS
 from benchmarks.serving.rows import BOOLEAN, CATEGORIES, NUMBERS
 
-_fields = {name: (float | None, ...) for name in NUMBERS} | {name: (str | None, ...) for name in CATEGORIES} | {BOOLEAN: (bool | None, ...)}
+_fields = dict.fromkeys(NUMBERS, (float | None, ...)) | dict.fromkeys(CATEGORIES, (str | None, ...)) | {BOOLEAN: (bool | None, ...)}
 Asked = create_model("Asked", **_fields)
 _held = HOLDERS[os.environ["HOLDER"]]()
 app = FastAPI()

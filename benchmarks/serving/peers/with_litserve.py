@@ -1,6 +1,7 @@
-"""LitServe with the pipeline or the graph, ``HOLDER`` says which, requests gathered: ``python -m benchmarks.serving.peers.with_litserve PORT``."""
+"""LitServe with the pipeline or the graph, as ``HOLDER`` says, requests gathered: ``-m benchmarks.serving.peers.with_litserve PORT``.
 
-from __future__ import annotations
+It reads the annotations as they stand, so they must be no texts.
+"""
 
 import os
 import sys
