@@ -63,7 +63,9 @@ class System:
     variables: Mapping[str, str] | None = None
 
 
-def _ours(variant: str) -> Callable[[Place], list[str]]:
+def ours(variant: str) -> Callable[[Place], list[str]]:
+    """The command that starts one of our variants."""
+
     def command(place: Place) -> list[str]:
         log = place.scratch / "predictions"
         return [sys.executable, "-m", "benchmarks.serving.ours", variant, str(place.model / "bundle.zip"), str(log), str(place.port)]
@@ -172,9 +174,9 @@ _PIPELINE, _GRAPH = {"HOLDER": "pipeline"}, {"HOLDER": "graph"}
 
 SYSTEMS: Mapping[str, System] = {
     "echo": System("the floor: equal bytes for every request", "", _echo, "/predict", _plain, None, ("uvloop",)),
-    "ours-asgi": System("/predict, ASGI application, log in groups", "", _ours("asgi"), "/predict", _plain, _predicted, _OURS),
-    "ours-asgi-no-log": System("/predict, ASGI application, no log", "", _ours("asgi-no-log"), "/predict", _plain, _predicted, _OURS),
-    "ours-asgi-v2": System("V2 infer, ASGI application, log in groups", "", _ours("asgi"), _INFER, _v2, _output, _OURS),
+    "ours-asgi": System("/predict, ASGI application, log in groups", "", ours("asgi"), "/predict", _plain, _predicted, _OURS),
+    "ours-asgi-no-log": System("/predict, ASGI application, no log", "", ours("asgi-no-log"), "/predict", _plain, _predicted, _OURS),
+    "ours-asgi-v2": System("V2 infer, ASGI application, log in groups", "", ours("asgi"), _INFER, _v2, _output, _OURS),
     "mlflow-pipeline": System(
         "mlflow models serve, scikit-learn flavour",
         "mlflow",
