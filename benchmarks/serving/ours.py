@@ -6,42 +6,70 @@ A variant is one line of ``VARIANTS``. It imports what the server needs and noth
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from homeostat.app.rest import scoring
 from homeostat.app.rest.server import ServeSettings, serve
-from homeostat.app.rest.service import Current
-from homeostat.infra.predictions import Prediction, PredictionLog
+from homeostat.app.rest.service import Current, Wanted, alone
+from homeostat.core.traffic import CHAMPION, Arm, Shadow, Traffic
+from homeostat.infra.predictions import PredictionLog
 from homeostat.serving.bundle import unpack
 
 
 class NoLog:
-    """A log that keeps nothing: what is left of the time without one."""
+    """A log that keeps nothing and has no line written: what is left of the time without one."""
 
-    crowded, failure = False, ""
+    strict, wait_s, failure, wake = False, 2.0, "", None
 
-    def append(self, records: Sequence[Prediction]) -> None:
+    def __init__(self, _: Path) -> None:
+        scoring.encode_lines = lambda _: b""
+        self.kept = 0
+
+    def hand_over(self, lines: bytes, records: int) -> int:
         """Forget them."""
+        self.kept += 1
+        return self.kept
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def asgi(bundle: Path, folder: Path, port: int, *, log: Callable[[Path], Any] = PredictionLog, **settings: Any) -> None:
-    """The ASGI application on uvicorn; version 1 serves."""
+def heard(current: Current) -> Wanted:
+    """The same version once more in shadow, hearing every request whatever it costs."""
+    shadow = Shadow(2, budget=1e6, queue=1_000_000)
+    return Wanted(Traffic((Arm(CHAMPION, 1, 1.0),), shadows=(shadow,)), (current, Current(2, current.digest, current.load)))
+
+
+def start(
+    bundle: Path,
+    folder: Path,
+    port: int,
+    *,
+    log: Callable[[Path], Any] = PredictionLog,
+    wanted: Callable[[Current], Wanted] = alone,
+    **settings: Any,
+) -> None:
+    """Serve the bundle as version 1 until a signal; ``settings`` are those of ``ServeSettings``."""
     found = unpack(bundle.read_bytes())
-    now = Current(1, found.manifest.graph_sha256, lambda: found)
+    now = wanted(Current(1, found.manifest.graph_sha256, lambda: found))
     with closing(log(folder)) as opened:
         serve(ServeSettings(found.manifest.name, port=port, **settings), lambda: now, opened)
 
 
+STRICT = partial(PredictionLog, strict=True)
 VARIANTS: Mapping[str, Callable[[Path, Path, int], None]] = MappingProxyType(
     {
-        "asgi": asgi,
-        "asgi-no-log": lambda bundle, folder, port: asgi(bundle, folder, port, log=lambda _: NoLog()),
+        "fast": start,
+        "fast-no-log": partial(start, log=NoLog),
+        "fast-strict": partial(start, log=STRICT),
+        "fast-shadow": partial(start, wanted=heard),
+        "asgi": partial(start, fast=False),
+        "asgi-no-log": partial(start, log=NoLog, fast=False),
     }
 )
 

@@ -1,6 +1,6 @@
 """Ask one of our servers a million requests, good and bad by turns: ``python -m benchmarks.serving.soak --peers FOLDER``.
 
-Run: ``.venv/bin/python -m benchmarks.serving.soak --peers FOLDER [--requests 1000000] [--variant asgi]``; the folder is that of
+Run: ``.venv/bin/python -m benchmarks.serving.soak --peers FOLDER [--requests 1000000] [--variant fast]``; the folder is that of
 `benchmarks.serving`. Over raw sockets: ``benchmarks/serving/bad.py`` lists what is asked and what must come back. Every bad request must
 get a 4xx with a JSON body that names row and field where there is one; no 5xx comes but 503 and 429 from a server that sheds load; the
 process lives on, answers as before, and its memory stays bounded. Ends with 1 if anything of this did not hold.
@@ -176,7 +176,7 @@ def main() -> None:
     given.add_argument("--peers", type=Path, required=True)
     given.add_argument("--requests", type=int, default=1_000_000)
     given.add_argument("--connections", type=int, default=8)
-    given.add_argument("--variant", choices=list(VARIANTS), default="asgi")
+    given.add_argument("--variant", choices=list(VARIANTS), default="fast")
     asked = given.parse_args()
     prepare(asked.peers)
     system = SYSTEMS["ours-asgi"]

@@ -172,10 +172,20 @@ _MODEL = ("scikit-learn", "lightgbm", "pandas", "onnxruntime")
 _INFER = f"/v2/models/{NAME}/infer"
 _PIPELINE, _GRAPH = {"HOLDER": "pipeline"}, {"HOLDER": "graph"}
 
+
+def _own(what: str, variant: str) -> System:
+    return System(what, "", ours(variant), "/predict", _plain, _predicted, _OURS)
+
+
 SYSTEMS: Mapping[str, System] = {
     "echo": System("the floor: equal bytes for every request", "", _echo, "/predict", _plain, None, ("uvloop",)),
-    "ours-asgi": System("/predict, ASGI application, log in groups", "", ours("asgi"), "/predict", _plain, _predicted, _OURS),
-    "ours-asgi-no-log": System("/predict, ASGI application, no log", "", ours("asgi-no-log"), "/predict", _plain, _predicted, _OURS),
+    "ours-fast": _own("/predict, fast lane, log in groups", "fast"),
+    "ours-fast-no-log": _own("/predict, fast lane, no log", "fast-no-log"),
+    "ours-fast-strict": _own("/predict, fast lane, strict log", "fast-strict"),
+    "ours-fast-shadow": _own("/predict, fast lane, log in groups, a shadow hears all", "fast-shadow"),
+    "ours-fast-v2": System("V2 infer, fast lane, log in groups", "", ours("fast"), _INFER, _v2, _output, _OURS),
+    "ours-asgi": _own("/predict, ASGI application, log in groups", "asgi"),
+    "ours-asgi-no-log": _own("/predict, ASGI application, no log", "asgi-no-log"),
     "ours-asgi-v2": System("V2 infer, ASGI application, log in groups", "", ours("asgi"), _INFER, _v2, _output, _OURS),
     "mlflow-pipeline": System(
         "mlflow models serve, scikit-learn flavour",
