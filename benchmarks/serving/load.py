@@ -40,15 +40,15 @@ class Running:
 
         The system still gives a twentieth of each second to others that wait, which shows in p99.
         """
-        _schedule(["-r", "10"], [*_session(self.process.pid), os.getpid()])
+        _schedule(["-r", "10"], [*_family(self.process.pid), os.getpid()])
         try:
             yield
         finally:
-            _schedule(["-o", "0"], [*_session(self.process.pid), os.getpid()])
+            _schedule(["-o", "0"], [*_family(self.process.pid), os.getpid()])
 
     def memory_mb(self) -> dict[str, float]:
         """Resident memory: of the largest process, and of all together, where what two share counts once."""
-        sizes = [size for pid in _session(self.process.pid) if (size := _sizes_kb(pid))]
+        sizes = [size for pid in _family(self.process.pid) if (size := _sizes_kb(pid))]
         if not sizes:
             raise FailedError("the server is gone")
         return {"resident_mb": round(max(rss for rss, _ in sizes) / 1024, 1), "together_mb": round(sum(pss for _, pss in sizes) / 1024, 1)}
@@ -100,27 +100,41 @@ def _wait(process: subprocess.Popen[bytes], first: Callable[[], None], started: 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server's session to end, and end it."""
+    """Ask the server and all it started to end, and end it."""
+    family = _family(process.pid)
     for each, patience in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
-        for pid in _session(process.pid):
+        for pid in _living(family):
             with suppress(ProcessLookupError):
                 os.kill(pid, each)
         until = time.monotonic() + patience
-        while _session(process.pid) and time.monotonic() < until:
+        while _living(family) and time.monotonic() < until:
             process.poll()
             time.sleep(0.02)
     process.wait()
 
 
-def _session(leader: int) -> list[int]:
-    """The living processes of a session."""
-    found = []
+def _stats() -> dict[int, tuple[int, int]]:
+    """Parent and session of each living process."""
+    found = {}
     for pid in (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()):
         with suppress(OSError):
-            state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
-            if int(session) == leader and state != "Z":
-                found.append(pid)
+            state, parent, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+            if state != "Z":
+                found[pid] = int(parent), int(session)
     return found
+
+
+def _family(leader: int) -> set[int]:
+    """The living processes of a session and all that these started, in whatever session."""
+    known = _stats()
+    family = {pid for pid, (_, session) in known.items() if session == leader}
+    while more := {pid for pid, (parent, _) in known.items() if parent in family} - family:
+        family |= more
+    return family
+
+
+def _living(pids: set[int]) -> set[int]:
+    return pids & _stats().keys()
 
 
 def _schedule(policy: Sequence[str], pids: Sequence[int]) -> None:

@@ -121,7 +121,10 @@ def _said(value: float | None) -> str:
 
 def _targets(cells: Cells) -> Iterator[str]:
     """Each target: what, measured, asked, and whether the figure is a least or a most."""
-    speed = lambda name, other: _ratio(cells, name, other, _speed)  # noqa: E731
+
+    def speed(name: str, other: str) -> float | None:
+        return _ratio(cells, name, other, _speed)
+
     targets = [
         ("fast lane / mlflow models serve, requests/s", speed(FAST, "mlflow-pipeline"), 300.0, True),
         ("fast lane / MLServer with the same graph", speed(FAST, "mlserver-graph"), 15.0, True),

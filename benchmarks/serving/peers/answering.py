@@ -64,4 +64,4 @@ class ByGraph:
         return self._session.run(["score"], fed)[0][:, 1].tolist()  # type: ignore[no-any-return]
 
 
-HOLDERS = {"pipeline": ByPipeline, "graph": ByGraph}
+HOLDERS: dict[str, type[ByPipeline] | type[ByGraph]] = {"pipeline": ByPipeline, "graph": ByGraph}
