@@ -24,8 +24,8 @@ HEADS = (
     "largest difference",
 )
 AHEAD = (
-    "Some cells were measured while the machine had other work, ahead of it by real-time priority: such figures are lower than those of "
-    "an idle machine, and their p99 holds the twentieth of each second that the system gives to others."
+    "Cells were measured while the machine had other work, ahead of it by real-time priority: such figures are worse than those of an",
+    "idle machine, and their p99 holds the twentieth of each second that the system gives to others.",
 )
 FAST, ASGI = "ours-fast", "ours-asgi"
 
@@ -43,9 +43,9 @@ def page(cells: Cells) -> str:
             "the other; every server one worker and one thread. Before it is measured each is asked all rows, and its answers are",
             "compared with the scikit-learn pipeline's own. Medians of the rounds; ratios are those within a round.",
             "Rerun: see `benchmarks/serving/__main__.py`.",
-            *(["", AHEAD] if any(each.get("ahead") for each in cells.values()) else []),
+            *(["", *AHEAD] if any(each.get("ahead") for each in cells.values()) else []),
             "",
-            f"{days[0]} to {days[-1]}, {machine}." if days else "",
+            f"{' to '.join(sorted({days[0], days[-1]}))}, {machine}." if days else "",
             "",
             *_table(cells),
             "",
