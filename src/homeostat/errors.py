@@ -104,6 +104,7 @@ CODES: dict[str, str] = {
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
     "HS440": "a partition of the prediction log is damaged",
+    "HS441": "the prediction log cannot be searched for this entity",
     "HS430": "the traffic asked for does not add up, or names a column it cannot look at",
     "HS431": "a version is not right for requests that are made for the champion",
     "HS501": "the request body is not what this address expects",

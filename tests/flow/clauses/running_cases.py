@@ -81,6 +81,45 @@ def served(clause: str, value: Any) -> Callable[[pytest.FixtureRequest], Outcome
     return case
 
 
+def logged(clause: str, value: Any) -> Callable[[pytest.FixtureRequest], Outcomes]:
+    """What the server asks its prediction log for."""
+
+    def case(request: pytest.FixtureRequest) -> Outcomes:
+        from homeostat.app.rest import project as rest
+
+        monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        folder: Path = request.getfixturevalue("founded")
+        found: list[Any] = []
+        real = rest.PredictionLog
+        monkeypatch.setattr(rest, "serve", lambda *_, **__: None)
+        monkeypatch.setattr(rest, "PredictionLog", lambda at, **asked: (found.append(asked), real(at, **asked))[1])
+        for changes in ({}, {clause: value}):
+            edited(folder, changes)
+            rest.serve_project(folder, host=None, port=None, ready=lambda *_: None)
+        return found[0], found[1]
+
+    return case
+
+
+def retained(request: pytest.FixtureRequest) -> Outcomes:
+    """How many predictions of a hundred days ago are still there, when all are kept and when a month of them is."""
+    from homeostat.flow.prediction_log import keep_log
+    from homeostat.infra.prediction_records import count
+    from homeostat.infra.predictions import Prediction, PredictionLog, utc_text
+
+    folder: Path = request.getfixturevalue("founded")
+    at = utc_text(datetime.now(UTC) - timedelta(days=100))
+    with PredictionLog(folder / ".homeostat" / "predictions") as log:
+        log.append([Prediction("pr-1", "rq-1", 0, at, "bike", 1, "champion", {"hr": 1}, [1.0], 1.0, 0.1)])
+    found = []
+    for changes in ({}, {"deploy.log.keep": "60d"}):
+        edited(folder, changes)
+        with open_project(folder) as project:
+            keep_log(project)
+            found.append(count(project.predictions))
+    return found[0], found[1]
+
+
 def repaired(clause: str, before: Any, after: Any) -> Callable[[pytest.FixtureRequest], Outcomes]:
     """What a retraining of the loop orders."""
 
@@ -210,6 +249,9 @@ CASES = {
     "deploy.port": served("deploy.port", 8001),
     "deploy.max_body_mb": served("deploy.max_body_mb", 1),
     "deploy.max_rows": served("deploy.max_rows", 7),
+    "deploy.log.mode": logged("deploy.log.mode", "strict"),
+    "deploy.log.group_ms": logged("deploy.log.group_ms", 5),
+    "deploy.log.keep": retained,
     "monitor.window": lambda: (spans("day"), spans("week")),
     "monitor.significance": lambda: (findings({"min_effect": 0.01}, 0.3), findings({"min_effect": 0.01, "significance": 1e-12}, 0.3)),
     "monitor.min_effect": lambda: (findings({}), findings({"min_effect": 0.9})),

@@ -13,7 +13,6 @@ from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
 from homeostat.flow.registry import CHAMPION, require_unaltered, version_of
 from homeostat.flow.signing import check_pointer, trusted_bundle
-from homeostat.infra.prediction_records import count
 from homeostat.infra.predictions import PredictionLog
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ Ready = Callable[[str, str, int | None], None]
 
 
 def serve_project(root: Path, *, host: str | None, port: int | None, ready: Ready) -> dict[str, int]:
-    """Serve a project's champion until a signal; returns how many predictions were logged meanwhile.
+    """Serve a project's champion until a signal; returns how many predictions it logged.
 
     ``ready`` is called with the URL, the model's name and the version that serves (None before the first promotion).
 
@@ -40,11 +39,11 @@ def serve_project(root: Path, *, host: str | None, port: int | None, ready: Read
             shield=served_shield(project),
         )
         resolve = pointer_of(project)
-        before = count(project.predictions)
-        with PredictionLog(project.predictions) as log:
+        said = deploy.log
+        with PredictionLog(project.predictions, strict=said.mode == "strict", group_s=said.group_ms / 1e3) as log:
             now = resolve()
             serve(settings, resolve, log, on_ready=lambda url: ready(url, settings.name, now.version if now else None))
-        return {"predictions": count(project.predictions) - before}
+        return {"predictions": log.records}
 
 
 def pointer_of(project: Project) -> Resolve:
