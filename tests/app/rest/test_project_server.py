@@ -43,9 +43,9 @@ FOLLOWS_S = 1.0
 
 
 @contextmanager
-def serving_process(root: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def serving_process(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """The server of a project on a free port, and what it said when it was ready."""
-    command = [PROGRAM, "serve", "--project", str(root), "--port", "0"]
+    command = [PROGRAM, "serve", "--project", str(root), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

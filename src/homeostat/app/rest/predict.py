@@ -6,6 +6,7 @@ The body is one row (an object), a list of rows, or ``{"rows": [...]}``.
 from __future__ import annotations
 
 import json
+from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from homeostat.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.app.rest.service import Service, Slot
+    from homeostat.app.rest.service import Live, Service, Slot
     from homeostat.graph.decode import Read
 
 SHAPES = 'an object of named fields, a list of them, or {"rows": [...]}'
@@ -35,13 +36,14 @@ class Told(msgspec.Struct, omit_defaults=True):
     probabilities: dict[str, float] | None = None
     lower: float | None = None
     upper: float | None = None
+    version: int | None = None
 
 
 class Predicted(msgspec.Struct):
     """The answer to a request."""
 
     model: str
-    version: int
+    version: int | None
     request: str
     predictions: list[Told]
 
@@ -52,45 +54,49 @@ def begin(service: Service, body: bytes, started: float) -> Ticket:
     Raises:
         RequestError: anything about the request that is not right.
     """
-    slot = service.serving()
-    if service.shield is None and (found := _fast(service, slot, body)) is not None:
-        return Ticket(slot, *found, reply, started)
-    return ticket_of(service, slot, parse_rows(body, slot.manifest.accepted()), reply, started)
+    live = service.serving()
+    if service.shield is None and (found := _fast(live, body, service.limits.max_rows)) is not None:
+        return Ticket(*found, reply, started)
+    return ticket_of(service, parse_rows(body, live.main.manifest.accepted()), reply, started)
 
 
 def reply(ticket: Ticket) -> Reply:
-    """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``."""
+    """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``.
+
+    Where the rows were answered by several versions, ``version`` is null and each prediction has its own.
+    """
     told = [
         Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
         for name, each in zip(ticket.ids, ticket.answers, strict=True)
     ]
-    return json_reply(Predicted(ticket.slot.model, ticket.slot.version, ticket.request, told))
+    if ticket.versions is not None:
+        for each, version in zip(told, ticket.versions, strict=True):
+            each.version = version
+    whole = ticket.slot.version if ticket.versions is None else None
+    return json_reply(Predicted(ticket.slot.model, whole, ticket.request, told))
 
 
-def _fast(service: Service, slot: Slot, body: bytes) -> tuple[list[Read], list[msgspec.Raw]] | None:
-    """The rows of a body that is right at first sight: an object, or a list of them. None: it needs a second look."""
-    read_json = slot.predictor.read_json
-    if body[:1] == b"{":
-        read = read_json(body)
-        return None if read is None else ([read], [_line(body)])
+def _fast(live: Live, body: bytes, most: int) -> tuple[Slot, list[Read], list[msgspec.Raw]] | None:
+    """The rows of a body that is right at first sight: an object, or a list of them for one slot. None: it needs a second look."""
+    plain = live.router.plain
     try:
-        rows = _decode_list(body)
+        if body[:1] == b"{":
+            slot = live.arms[live.router.first if plain else live.router.arm(_decode(body), f"{getrandbits(64):x}")]
+            rows = [msgspec.Raw(body)]
+        elif plain:
+            slot, rows = live.arms[live.router.first], _decode_list(body)
+        else:
+            return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if not 0 < len(rows) <= service.limits.max_rows:
-        return None
-    several = []
-    for row in rows:
-        read = read_json(row)
-        if read is None:
-            return None
-        several.append(read)
-    return several, [_line(bytes(row)) for row in rows]
+    read = [one for row in rows if (one := slot.predictor.read_json(row)) is not None]
+    return (slot, read, [_line(row) for row in rows]) if 0 < len(rows) <= most and len(read) == len(rows) else None
 
 
-def _line(row: bytes) -> msgspec.Raw:
+def _line(row: msgspec.Raw) -> msgspec.Raw:
     """A JSON object as a log of one line each can hold it: a line break stands only between its parts."""
-    return msgspec.Raw(row.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in row or b"\r" in row else row)
+    content = bytes(row)
+    return msgspec.Raw(content.replace(b"\n", b" ").replace(b"\r", b" ")) if b"\n" in content or b"\r" in content else row
 
 
 def decode_json(body: bytes) -> Any:

@@ -84,12 +84,12 @@ def model_ready(service: Service, name: str, version: str | None) -> Reply:
 
 def model_metadata(service: Service, name: str, version: str | None) -> Reply:
     """``GET /v2/models/{name}``."""
-    slot = service.serving_version(name, version)
+    slot = service.serving_version(name, version) or service.serving().main
     manifest = slot.manifest
     return json_reply(
         {
             "name": name,
-            "versions": [str(slot.version)],
+            "versions": [str(number) for number in service.serving().wanted.traffic.answering],
             "platform": "onnx_onnxruntime",
             "inputs": [{"name": each.name, "datatype": DATATYPES[each.kind], "shape": [-1]} for each in manifest.inputs],
             "outputs": [
@@ -109,22 +109,23 @@ def begin(service: Service, body: bytes, started: float, name: str, version: str
     """
     slot = service.serving_version(name, version)
     asked = parse_inference(body)
-    names = [each.name for each in slot.manifest.outputs] + ["prediction_id"]
+    names = [each.name for each in (slot or service.serving().main).manifest.outputs] + ["prediction_id"]
     wanted = [each.name for each in asked.outputs] if asked.outputs else names
     unknown = [each for each in wanted if each not in names]
     if unknown:
         raise RequestError("HS501", f"got output {unknown[0][:80]!r}; allowed: {', '.join(names)}")
     rows = tensor_rows(asked.inputs, service.limits.max_rows)
-    return ticket_of(service, slot, rows, partial(reply, asked.id, wanted), started)
+    return ticket_of(service, rows, partial(reply, asked.id, wanted), started, slot)
 
 
 def reply(asked: str | None, wanted: Sequence[str], ticket: Ticket) -> Reply:
     """The protocol's answer with the outputs that are wanted; ``asked`` is the id that the caller gave."""
     tensors = _tensors(ticket)
-    said: dict[str, Any] = {"model_name": ticket.slot.model, "model_version": str(ticket.slot.version)}
+    versions = ticket.versions
+    said: dict[str, Any] = {"model_name": ticket.slot.model, "model_version": str(ticket.slot.version) if versions is None else ""}
     if asked is not None:
         said["id"] = asked
-    said["parameters"] = {"request": ticket.request}
+    said["parameters"] = {"request": ticket.request} | ({} if versions is None else {"versions": versions})
     said["outputs"] = [tensors[each] for each in wanted]
     return json_reply(said)
 
