@@ -7,20 +7,29 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from homeostat.charter.load import parse_charter
 from homeostat.errors import CharterError, ProjectError
 from homeostat.flow.labels import labelled, take_labels
+from homeostat.flow.monitor import monitor
 from homeostat.flow.prediction_log import compact_log, forget, keep_log, overview, prune_log
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.served import read_served
+from homeostat.flow.trace import trace
 from homeostat.infra.clock import FixedClock
 from homeostat.infra.prediction_records import read
 from homeostat.infra.predictions import Prediction, PredictionLog, utc_text
 from homeostat.testing.dying import KILLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from homeostat.app.demo.months import Month
+
+    Serve = Callable[[Project, Month], list[str]]
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CHARTER = """
@@ -210,3 +219,12 @@ def test_the_log_is_counted_by_day_and_version(tmp_path: Path) -> None:
         found = overview(project)
         assert [(each["day"], each["version"], each["rows"]) for each in found["days"]] == [("2026-11-23", "1", 1), ("2026-11-24", "1", 2)]
         assert (found["records"], found["segments"], found["in_segments"], found["torn"], found["lost"]) == (4, 1, 1, 0, 0)
+
+
+def test_a_prediction_is_traced_from_a_partition_as_from_a_segment(project: Project, months: list[Month], serve_month: Serve) -> None:
+    names = serve_month(project, months[6])
+    before = trace(project, names[5])
+    done = compact_log(project)
+    assert (done.records, done.live) == (len(names), 0)
+    assert trace(project, names[5]) == before
+    assert monitor(project, months[6].closes + timedelta(days=1))
