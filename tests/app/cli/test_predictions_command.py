@@ -53,7 +53,7 @@ def test_the_log_is_listed_made_smaller_and_pruned(folder: Path, capsys: pytest.
 def test_an_entity_is_forgotten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, folder, "forget", "--entity", "60")["rows"] == 1
     assert told(capsys, folder, "forget", "--entity", "customer=0")["rows"] == 1
-    assert told(capsys, folder, "forget", "--entity", "hr=0", code=2)["error"]["code"] == "HS441"
+    assert told(capsys, folder, "forget", "--entity", "0", "--entity", "60", code=2)["error"]["code"] == "HS441"
 
 
 def test_without_a_limit_nothing_is_pruned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
