@@ -201,8 +201,9 @@ def page(figures: dict[str, object]) -> str:
         f"{told['partitions']} partitions (made in {told_of(compact)}: {told['rows'] / compact['cpu_seconds']:,.0f} records for each "
         f"second of a processor). Whole processes, start-up included; the machine's load was {told['load']}.\n\n"
         f"| what is read | from segments | from partitions |\n|---|---|---|\n{table}\n\n"
-        f"Served rows from partitions, beside records first from segments: {before['cpu_seconds'] / after['cpu_seconds']:.1f} times less processor, peak "
-        f"{before['peak_mb'] / after['peak_mb']:.1f} times smaller.\n"
+        "Served rows from partitions, beside records first from segments: "
+        f"{before['cpu_seconds'] / after['cpu_seconds']:.1f} times less processor, peak {before['peak_mb'] / after['peak_mb']:.1f} times "
+        "smaller.\n"
     )
 
 

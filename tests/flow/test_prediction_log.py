@@ -222,7 +222,7 @@ def test_the_log_is_counted_by_day_and_version(tmp_path: Path) -> None:
 
 
 def test_a_prediction_is_traced_from_a_partition_as_from_a_segment(project: Project, months: list[Month], serve_month: Serve) -> None:
-    names = serve_month(project, months[6])
+    names = [f"pr-{each.removeprefix('pr-')}" for each in serve_month(project, months[6])]
     before = trace(project, names[5])
     done = compact_log(project)
     assert (done.records, done.live) == (len(names), 0)
