@@ -21,15 +21,11 @@ from homeostat.flow.served import read_served
 from homeostat.flow.trace import trace
 from homeostat.infra.clock import FixedClock
 from homeostat.infra.prediction_records import read
-from homeostat.infra.predictions import Prediction, PredictionLog, utc_text
+from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
 from homeostat.testing.dying import KILLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from homeostat.app.demo.months import Month
-
-    Serve = Callable[[Project, Month], list[str]]
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CHARTER = """
@@ -221,8 +217,12 @@ def test_the_log_is_counted_by_day_and_version(tmp_path: Path) -> None:
         assert (found["records"], found["segments"], found["in_segments"], found["torn"], found["lost"]) == (4, 1, 1, 0, 0)
 
 
-def test_a_prediction_is_traced_from_a_partition_as_from_a_segment(project: Project, months: list[Month], serve_month: Serve) -> None:
-    names = [f"pr-{each.removeprefix('pr-')}" for each in serve_month(project, months[6])]
+def test_a_prediction_is_traced_from_a_partition_as_from_a_segment(project: Project, months: list[Month]) -> None:
+    rows = list(months[6].requests())
+    names = [f"pr-{each}" for each in Ids().take(len(rows))]
+    at = utc_text(datetime.now(UTC))
+    with PredictionLog(project.predictions) as log:
+        log.append([Prediction(name, "rq-1", n, at, "bike", 1, "champion", rows[n], [9.0], 9.0, 0.1) for n, name in enumerate(names)])
     before = trace(project, names[5])
     done = compact_log(project)
     assert (done.records, done.live) == (len(names), 0)
