@@ -106,6 +106,7 @@ CODES: dict[str, str] = {
     "HS430": "the traffic asked for does not add up, or names a column it cannot look at",
     "HS431": "a version is not right for requests that are made for the champion",
     "HS440": "a partition of the prediction log is damaged",
+    "HS441": "the prediction log cannot be searched for this entity",
     "HS470": "a token of this name is in force",
     "HS471": "a token is needed, or this one may not ask for that",
     "HS472": "the server would be open to other machines without tokens",

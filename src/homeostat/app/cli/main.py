@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write the model for use elsewhere.",
     "mlflow": "Export to an MLflow server, and import from one.",
     "bom": "Write a version's bill of materials (CycloneDX).",
+    "predictions": "Count the logged predictions; keep the log small.",
     "labels": "Take in labels that arrived late.",
     "label": "Label rows of the dataset: by rules, a review queue, a file.",
     "monitor": "Evaluate the windows that are due.",
