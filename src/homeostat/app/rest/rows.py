@@ -43,13 +43,26 @@ def ticket_of(service: Service, rows: list[dict[str, Any]], form: Form, started:
     if len(different) == 1:
         return _ticket(service, different[0], rows, form, started)
     request = f"rq-{service.ids.take(1)[0]}"
-    parts = []
+    parts, refused = [], []
     for each in different:
         places = [at for at, own in enumerate(slots) if own is each]
-        part = _ticket(service, each, [rows[at] for at in places], form, started)
-        part.places, part.request = places, request
-        parts.append(part)
+        try:
+            part = _ticket(service, each, [rows[at] for at in places], form, started)
+        except RequestError as error:
+            refused.append(_placed(error, places))
+        else:
+            part.places, part.request = places, request
+            parts.append(part)
+    if refused:
+        raise min(refused, key=lambda error: int(str(error.fields[0]["row"])))
     return Ticket(live.main, [read for part in parts for read in part.read], (), form, started, parts=parts)
+
+
+def _placed(error: RequestError, places: Sequence[int]) -> RequestError:
+    """The error about some rows of a request, by the places they have in it."""
+    fields = tuple({**each, "row": places[int(str(each["row"]))]} for each in error.fields)
+    name = f" field {fields[0]['field']!r}" if fields[0]["field"] else ""
+    return RequestError(error.code, error.message, status=error.status, fields=fields, place=f"row {fields[0]['row']}{name}")
 
 
 def _routed(live: Live, rows: Sequence[dict[str, Any]]) -> list[Slot]:
