@@ -74,8 +74,9 @@ def pipeline() -> Any:
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     texts = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-2, encoded_missing_value=-1)
     prepared = ColumnTransformer([("numbers", numbers, [*NUMBERS, FLAG, MOMENT]), ("texts", texts, list(CATEGORIES))])
-    model = LGBMClassifier(n_estimators=TREES, num_leaves=LEAVES, verbosity=-1, random_state=1, n_jobs=2)
-    return make_pipeline(prepared, model).fit(frame_of(seen), target(seen, 2))
+    model = LGBMClassifier(n_estimators=TREES, num_leaves=LEAVES, verbosity=-1, random_state=1, n_jobs=1)
+    fitted = make_pipeline(prepared, model).fit(frame_of(seen), target(seen, 2))
+    return fitted.set_params(lgbmclassifier__n_jobs=2)
 
 
 def frame_of(frame: pl.DataFrame) -> Any:

@@ -16,7 +16,7 @@ from homeostat.infra.batch_input import given_rows, row_files, unchanged
 from homeostat.infra.batch_output import check_columns, finish, output_of
 from homeostat.infra.engine import engine_of
 from homeostat.infra.parts import opened
-from homeostat.serving.partitions import partitions, seconds_left
+from homeostat.serving.partitions import PARTITION_ROWS, partitions, seconds_left
 from homeostat.serving.predictor import cores
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _CHANGED = {
     "reading": "files are to be read otherwise",
     "bad_rows": "--bad-rows is another",
     "output": "the output is of another kind",
+    "partition_rows": "partitions are cut otherwise",
 }
 
 
@@ -61,6 +62,7 @@ class Batch:
     section: sections.Source
     store: sections.Store
     bad_rows: BadRows = "refuse"
+    partition_rows: int = PARTITION_ROWS
 
 
 def score(
@@ -86,7 +88,7 @@ def score(
         ProjectError: the output's name or place will not do; HS422, another process writes it.
     """
     output = output_of(target, root, project.state / SPOOL)
-    _require_apart(source, output, root)
+    require_apart(source, output, root)
     now = serving(project)
     data = project.charter.data
     section = sections.Source(
@@ -106,14 +108,14 @@ def run_batch(batch: Batch, now: str, progress: Progress | None = None) -> dict[
     identity = _identity(batch, given)
     with opened(output.parts, output.suffix, identity, {"key": digest({"at": now, "of": identity})}) as parts:
         if parts.changed and progress:
-            reasons = dict.fromkeys(_CHANGED[name] for name in parts.changed if name in _CHANGED)
+            reasons = dict.fromkeys(_CHANGED.get(name, name) for name in parts.changed)
             progress.note(f"what was scored before is of no use: {'; '.join(reasons)}; starting anew")
         if progress:
             progress.update(f"read {', '.join(each.name for each in given[:3])}{' ...' if len(given) > 3 else ''}")
         files = row_files(given, output.parts / "input")
         schema = _output_schema(batch, files[0])
         check_columns(output, schema)
-        cut = partitions([each.footer.group_rows for each in files])
+        cut = partitions([each.footer.group_rows for each in files], batch.partition_rows)
         before = parts.done()
         _score_missing(batch, files, [each for each in cut if each.number not in before], schema, _Told(cut, set(before), progress))
         if not unchanged(given, given_rows(batch.source, batch.section, batch.root)):
@@ -182,6 +184,7 @@ def _identity(batch: Batch, given: Sequence[Given]) -> Mapping[str, Any]:
         "reading": reading,
         "bad_rows": batch.bad_rows,
         "output": batch.output.kind,
+        "partition_rows": batch.partition_rows,
     }
 
 
@@ -206,7 +209,7 @@ def _output_schema(batch: Batch, file: RowFile) -> pl.Schema:
     return pl.Schema({**file.schema, **types})
 
 
-def _require_apart(source: str, output: Output, root: Path) -> None:
+def require_apart(source: str, output: Output, root: Path) -> None:
     if not is_local(source) or not is_local(output.address):
         return
     given, made = (root / source).resolve(), output.path.resolve()

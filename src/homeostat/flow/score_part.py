@@ -86,7 +86,7 @@ class PartScorer:
         more = scored.answers.hstack(told_columns(order, scored, frame.height))
         write: Callable[[IO[bytes]], object]
         if text:
-            write = partial(write_part, frame.select(file.schema).hstack(more), kind)
+            write = partial(write_part, frame.select(list(file.schema)).hstack(more), kind)
         else:
             blocks = [_packed(more[at : at + rows]) for at, rows in _spans(part.group_rows)]
             write = partial(parquet_pages.widen, (file.path, file.footer), part.groups, (LINE, BROKEN), blocks, order.like)

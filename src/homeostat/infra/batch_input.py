@@ -207,7 +207,9 @@ def _alike(files: Sequence[RowFile], folder: Path) -> list[RowFile]:
     import polars as pl
 
     try:
-        common = pl.concat([pl.DataFrame(schema=each.schema).select(files[0].schema) for each in files], how="vertical_relaxed").schema
+        common = pl.concat(
+            [pl.DataFrame(schema=each.schema).select(list(files[0].schema)) for each in files], how="vertical_relaxed"
+        ).schema
     except pl.exceptions.PolarsError as error:
         message = f"a column has types that no one type holds: {str(error).splitlines()[0]}"
         raise DataError("HS423", message, place=files[0].name, next_step="score the files one by one") from error

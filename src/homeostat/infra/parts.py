@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from homeostat.errors import ProjectError
+from homeostat.errors import HomeostatError, ProjectError
 
 _STATE, _LOCK = "state.json", "lock"
 _T = TypeVar("_T")
@@ -60,7 +60,7 @@ class Parts:
 
 @contextmanager
 def opened(folder: Path, suffix: str, identity: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[Parts]:
-    """Open the folder of parts, which is made at its first use; nobody else has it open then.
+    """Open the folder of parts, which is made at its first use; nobody else has it open then. After an error it stays only if it has parts.
 
     Args:
         folder: beside the output.
@@ -75,11 +75,12 @@ def opened(folder: Path, suffix: str, identity: Mapping[str, Any], fresh: Mappin
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            step = "wait for it, or give another output"
-            raise ProjectError("HS422", "another process is writing this output", place=str(folder), next_step=step) from error
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        step = "wait for it, or give another output"
+        raise ProjectError("HS422", "another process is writing this output", place=str(folder), next_step=step) from error
+    try:
         with told(folder):
             kept = _kept(folder)
             before = {} if kept is None else kept.get("identity", {})
@@ -89,6 +90,10 @@ def opened(folder: Path, suffix: str, identity: Mapping[str, Any], fresh: Mappin
                 kept = {"identity": dict(identity), **fresh}
                 put_file(folder / _STATE, lambda file: file.write(json.dumps(kept).encode()))
         yield Parts(folder, suffix, changed if before else (), kept)
+    except HomeostatError:
+        if not Parts(folder, suffix, (), {}).done():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     finally:
         os.close(handle)  # closing is what releases the lock
 
