@@ -24,8 +24,8 @@ from homeostat.flow.labels import labelled, take_labels
 from homeostat.flow.lifecycle import run
 from homeostat.flow.privacy import project_key, served_shield
 from homeostat.flow.project import Project, open_project
-from homeostat.flow.served import read_served
 from homeostat.flow.score import score
+from homeostat.flow.served import read_served
 from homeostat.flow.trace import trace
 from homeostat.infra.keys import VARIABLE
 from homeostat.infra.predictions import PredictionLog

@@ -210,6 +210,11 @@ def _output_schema(batch: Batch, file: RowFile) -> pl.Schema:
 
 
 def require_apart(source: str, output: Output, root: Path) -> None:
+    """Return when the output is not the input, nor lies in the folder that is read.
+
+    Raises:
+        ProjectError: HS607.
+    """
     if not is_local(source) or not is_local(output.address):
         return
     given, made = (root / source).resolve(), output.path.resolve()
