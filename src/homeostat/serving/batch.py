@@ -11,6 +11,7 @@ import numpy as np
 from homeostat.graph.decode import decode_frame
 from homeostat.graph.fields import ALLOWED, parse_timestamp
 from homeostat.serving.manifest import ENDS
+from homeostat.serving.predictor import endless
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,10 +72,7 @@ def score_frame(predictor: Predictor, inputs: tuple[Input, ...], frame: pl.DataF
     for noted.start in range(0, max(frame.height, 1), size):
         decoded = decode_frame(inputs, frame[noted.start : noted.start + size], noted)
         said = predictor.say_decoded(decoded, RUN_ROWS)
-        finite = np.isfinite(said.scores).all(axis=1)
-        if said.ends is not None:
-            finite &= np.isfinite(said.ends).all(axis=1)
-        for row in np.flatnonzero(~finite).tolist():
+        for row in endless(said):
             noted.problems.setdefault(noted.start + row, NOT_FINITE)
         found.append(answer_frame(predictor.manifest, said))
     return Scored(without(pl.concat(found), noted.problems), noted.problems)
