@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from homeostat.serving.manifest import Manifest
     from homeostat.serving.predictor import Predictor, Said
 
-DECODED_ROWS, RUN_ROWS = 16_384, 4_096
-"""Rows that are decoded together, and rows of one run of the graph: what the graph makes of so many stays in a core's cache."""
+DECODED_ROWS, RUN_ROWS = 65_536, 4_096
+"""Rows that are decoded together, and rows of one run of the graph: what the graph makes of the latter stays in the cache of a core."""
 NOT_FINITE = "its score is not finite: numbers too large for the model"
 
 
