@@ -26,7 +26,8 @@ from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, versions
-from homeostat.flow.serving import export, score_file, serving
+from homeostat.flow.score import score
+from homeostat.flow.serving import export, serving
 from homeostat.flow.train import Order, split_rows, train
 from homeostat.flow.training_rows import training_rows
 from homeostat.flow.validate import validate
@@ -217,7 +218,7 @@ def test_a_challenger_that_needs_fewer_columns_keeps_the_contract(project: Proje
 def test_batch_and_rows_give_the_same_numbers(project: Project, months: list[Month], tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
     source.write_text(to_csv(list(months[6].rows)))
-    done = score_file(project, source, target)
+    done = score(project, str(source), str(target), root=tmp_path)
     assert done["rows"] == len(months[6].rows)
     scored = pl.read_parquet(target)
     one_by_one = [Predictor(serving(project).bundle).predict_one(row).prediction for row in months[6].requests()]

@@ -37,7 +37,7 @@ COMMANDS: dict[str, str] = {
     "run": "Do stages 1 to 8 in one go; repeat only what changed.",
     "serve": "Serve the champion over HTTP.",
     "forecast": "Forecast each series from its newest value with the champion.",
-    "score": "Score a file in one batch.",
+    "score": "Score files, tables, folders or buckets in a batch.",
     "export": "Write the model for use elsewhere.",
     "mlflow": "Export to an MLflow server, and import from one.",
     "bom": "Write a version's bill of materials (CycloneDX).",
