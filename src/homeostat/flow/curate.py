@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.core.records import ContractReport
+    from homeostat.core.sections import Join
     from homeostat.dataops.contract import Contract
     from homeostat.flow.project import Project
 
@@ -45,11 +46,17 @@ def recipe(project: Project) -> dict[str, Any]:
     data = project.charter.data
     return {
         "source": without_secrets(data.source),
-        "joins": [join.model_dump(mode="json") for join in data.joins],
+        "joins": [_clause(join) for join in data.joins],
         "features": _features(project),
         "contract": contract_digest(project, data.contract),
         "curated_contract": contract_digest(project, data.curated_contract),
     }
+
+
+def _clause(join: Join) -> dict[str, Any]:
+    """The clauses of a join that decide what it adds: a table looks up online what it adds anyway."""
+    unsaid = {name for name in ("key", "aggregates") if not getattr(join, name)}
+    return join.model_dump(mode="json", exclude={"online", *unsaid})
 
 
 def curate(project: Project, kept: Mapping[str, Fact], progress: Progress | None = None) -> Curated:
@@ -113,21 +120,42 @@ def transformed(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.Da
         DataError: HS202, a joined table has no rows; HS203, a column is missing; HS225 and up, what is wrong with a time or the SQL.
     """
     from homeostat.charter.columns import check_columns
+
+    rows, dropped = featured(project, joined(project, rows, others), others)
+    check_columns(project.charter, rows.columns, place=project.charter.data.features or "data.joins")
+    return rows, dropped
+
+
+def joined(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The rows after the charter's joins.
+
+    Raises:
+        DataError: see ``transformed``.
+    """
     from homeostat.dataops.asof import join_as_of
+
+    for join in project.charter.data.joins:
+        rows = join_as_of(rows, _table(others, join.table), join, join.as_of or project.charter.task.time or "")
+    return rows
+
+
+def featured(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, int]:
+    """The joined rows after ``features.sql``, and how many it filtered out.
+
+    Raises:
+        DataError: see ``transformed``.
+    """
     from homeostat.dataops.feature_sql import feature_sql
     from homeostat.dataops.transform import Limits, transform
 
-    charter, dropped = project.charter, 0
-    for join in charter.data.joins:
-        rows = join_as_of(rows, _table(others, join.table), join, join.as_of or charter.task.time or "")
     sql = _features(project)
-    if sql is not None:
-        statement = feature_sql(sql, str(charter.data.features))
-        limits = Limits(memory_mb=MEMORY_MB, spill=project.state / "spill", unseen=charter.privacy.never_use)
-        made = transform(rows, {name: frame.drop(PROVENANCE) for name, frame in others.items()}, statement, limits)
-        rows, dropped = made.frame, made.dropped.height
-    check_columns(charter, rows.columns, place=charter.data.features or "data.joins")
-    return rows, dropped
+    if sql is None:
+        return rows, 0
+    charter = project.charter
+    statement = feature_sql(sql, str(charter.data.features))
+    limits = Limits(memory_mb=MEMORY_MB, spill=project.state / "spill", unseen=charter.privacy.never_use)
+    made = transform(rows, {name: frame.drop(PROVENANCE) for name, frame in others.items()}, statement, limits)
+    return made.frame, made.dropped.height
 
 
 def second_check(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> ContractReport:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "rollback": "Put the previous champion back.",
     "run": "Do stages 1 to 8 in one go; repeat only what changed.",
     "serve": "Serve the champion over HTTP.",
+    "features": "Look up features of joined tables at request time.",
     "forecast": "Forecast each series from its newest value with the champion.",
     "score": "Score a file in one batch.",
     "export": "Write the model for use elsewhere.",
