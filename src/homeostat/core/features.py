@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -52,6 +52,10 @@ class Lookup:
     key: tuple[str, ...]
     moment: str
     features: tuple[Feature, ...]
+
+    def without(self, names: Sequence[str]) -> Lookup:
+        """The lookup without these features."""
+        return replace(self, features=tuple(each for each in self.features if each.name not in names))
 
     @property
     def events(self) -> str:
@@ -168,7 +172,7 @@ def rounded(total: int, exponent: int = -_FINEST) -> float:
     try:
         return float(total << exponent) if exponent >= 0 else total / (1 << -exponent)
     except OverflowError:
-        return math.copysign(math.inf, total)
+        return math.inf if total > 0 else -math.inf
 
 
 @dataclass(frozen=True, slots=True)

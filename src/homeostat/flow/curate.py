@@ -12,7 +12,7 @@ from homeostat.errors import DataError
 from homeostat.flow.intake import MAIN, accepted, contract_digest, is_transformed, load_contract, loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
@@ -30,7 +30,10 @@ MEMORY_MB = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Curated:
-    """A committed version of the rows to learn from. ``dropped`` rows were filtered out by ``features.sql``, ``quarantined`` afterwards."""
+    """A committed version of the rows to learn from. ``dropped`` rows were filtered out by ``features.sql``, ``quarantined`` afterwards.
+
+    ``changed`` are joined columns that ``features.sql`` left out or gave other values.
+    """
 
     table: str
     version: int
@@ -39,6 +42,7 @@ class Curated:
     digest: str
     dropped: int = 0
     quarantined: int = 0
+    changed: tuple[str, ...] = ()
 
 
 def recipe(project: Project) -> dict[str, Any]:
@@ -91,7 +95,9 @@ def _transformed(project: Project) -> Curated:
 
     others = {name: loaded(project, name).read() for name in project.charter.data.tables if loaded(project, name).exists()}
     key = digest({"recipe": recipe(project), "rows": _versions(project)})
-    rows, dropped = transformed(project, loaded(project, MAIN).read(), others)
+    main = loaded(project, MAIN).read()
+    whole = joined(project, main, others)
+    rows, dropped = transformed(project, main, others, whole)
     report = second_check(project, rows, others)
     part = f"{CURATED}:"
     with project.table("quarantine").delivery(key, {"curated": key}, part) as bad, project.table(CURATED).delivery(key, {}) as good:
@@ -110,18 +116,31 @@ def _transformed(project: Project) -> Curated:
         content_digest(report.good.drop(PROVENANCE)),
         dropped,
         report.quarantined.height,
+        changed_columns(whole, rows, [name for name in whole.columns if name not in main.columns]),
     )
 
 
-def transformed(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, int]:
+def changed_columns(before: pl.DataFrame, after: pl.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    """Of these columns those that are not in the rows after the SQL, or have other values or another type there."""
+    keys = list(PROVENANCE)
+    kept = before.select(*names, *keys).join(after.select(keys), on=keys, how="semi", maintain_order="left")
+    made = kept.select(keys).join(after, on=keys, how="left", maintain_order="left")
+    return tuple(name for name in names if name not in made.columns or not kept[name].equals(made[name], check_dtypes=True))
+
+
+def transformed(
+    project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame], whole: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, int]:
     """The rows after the charter's joins and ``features.sql``, and how many of them the SQL filtered out.
+
+    ``whole`` are the rows after the joins, where they are at hand.
 
     Raises:
         DataError: HS202, a joined table has no rows; HS203, a column is missing; HS225 and up, what is wrong with a time or the SQL.
     """
     from homeostat.charter.columns import check_columns
 
-    rows, dropped = featured(project, joined(project, rows, others), others)
+    rows, dropped = featured(project, joined(project, rows, others) if whole is None else whole, others)
     check_columns(project.charter, rows.columns, place=project.charter.data.features or "data.joins")
     return rows, dropped
 

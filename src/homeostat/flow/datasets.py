@@ -60,7 +60,7 @@ def name_dataset(project: Project, there: Mapping[str, set[str] | None], progres
         "schema": made.schema,
         "contract": {"path": contract or "", "sha256": contract_digest(project, contract)},
         "left": left,
-        "lookups": [asdict(lookup) for _, lookup in lookups(project)],
+        "lookups": [asdict(lookup.without(made.changed)) for _, lookup in lookups(project)],
         "tables": {table: loaded(project, table).version() for table in tables if table != MAIN and loaded(project, table).exists()},
         "sources": [
             {"path": path, "sha256": fact.body["sha256"], "bytes": fact.body["bytes"], "rows": fact.body["good"]}

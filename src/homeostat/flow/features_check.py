@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.features import Event, Lookup, plain
 from homeostat.errors import DataError
+from homeostat.flow.curate import changed_columns, featured, joined
 from homeostat.flow.enriching import Enricher
 from homeostat.flow.intake import MAIN, loaded
-from homeostat.flow.online import hold, is_online, lookups, require_store, table_of
+from homeostat.flow.online import hold, lookups, require_store, table_of
 from homeostat.infra.online_store import OnlineStore
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from homeostat.core.features import EventTable
     from homeostat.core.ports import Progress
     from homeostat.core.sections import Join
     from homeostat.flow.project import Project
@@ -75,8 +75,9 @@ def check_features(project: Project, rows: int | None = SAMPLE, seed: int = 0, p
         raise DataError("HS202", "a table that data.joins names has no rows yet", place="data.joins", next_step="run `homeostat ingest`")
     others = {name: loaded(project, name).read() for name in project.charter.data.tables if loaded(project, name).exists()}
     main = loaded(project, MAIN).read()
-    joined = joined_rows(project, main, others)
-    asked = joined if rows is None or rows >= joined.height else joined.sample(rows, seed=seed)
+    whole = joined(project, main, others)
+    made, _ = featured(project, whole, others)
+    asked = whole if rows is None or rows >= whole.height else whole.sample(rows, seed=seed)
     totals: list[Replayed] = []
     for join, lookup in found:
         if join.online is not None:
@@ -91,15 +92,8 @@ def check_features(project: Project, rows: int | None = SAMPLE, seed: int = 0, p
         sum(each.values for each in totals),
         sum(each.differences for each in totals),
         tuple(differences[:SHOWN]),
-        changed_by_sql(project, joined, others, [name for each in totals for name in each.features]),
+        changed_columns(whole, made, [name for each in totals for name in each.features]),
     )
-
-
-def joined_rows(project: Project, rows: pl.DataFrame, others: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The main rows after the charter's joins, as training takes them, before ``data.features``."""
-    from homeostat.flow.curate import joined
-
-    return joined(project, rows, others)
 
 
 def replay(rows: pl.DataFrame, frame: pl.DataFrame, join: Join, lookup: Lookup) -> Replayed:
@@ -143,7 +137,7 @@ class Told:
     def compare(self, at: int, enricher: Enricher, lookup: Lookup, moment: int | None) -> None:
         """Ask for the features of one row as of its moment."""
         row = self._rows.row(at, named=True)
-        request = {name: _sent(row[name]) for name in lookup.on} | {lookup.moment: None if moment is None else _instant(moment)}
+        request = {name: plain(row[name]) for name in lookup.on} | {lookup.moment: None if moment is None else _instant(moment)}
         (found,) = enricher.enrich([request], _instant(moment or 0))
         for name in self._names:
             if not same(plain(row[name]), found[name]):
@@ -164,24 +158,6 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def changed_by_sql(project: Project, rows: pl.DataFrame, others: dict[str, pl.DataFrame], names: list[str]) -> tuple[str, ...]:
-    """Of these joined columns those that are not in the curated rows, or hold other values there."""
-    from homeostat.core.records import PROVENANCE
-    from homeostat.flow.curate import featured
-
-    if project.charter.data.features is None:
-        return ()
-    curated, _ = featured(project, rows, others)
-    kept = rows.join(curated.select(PROVENANCE), on=list(PROVENANCE), how="semi", maintain_order="left").select(*names, *PROVENANCE)
-    both = kept.join(curated, on=list(PROVENANCE), how="left", suffix="\x00made", maintain_order="left")
-    found = []
-    for name in names:
-        made = f"{name}\x00made"
-        if made not in both.columns or both[name].dtype != both[made].dtype or not both[name].equals(both[made].alias(name)):
-            found.append(name)
-    return tuple(found)
-
-
 def _named(events: Iterator[Event]) -> Iterator[Event]:
     """The events with a key each: where the table has none, each row is an event of its own."""
     for event in events:
@@ -190,19 +166,3 @@ def _named(events: Iterator[Event]) -> Iterator[Event]:
 
 def _instant(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
-
-
-def _sent(value: Any) -> Any:
-    """A key as a caller would send it."""
-    return plain(value)
-
-
-def online_tables(project: Project) -> dict[str, EventTable]:
-    """What the online table holds now; nothing where there is none."""
-    from homeostat.flow.online import online_path
-
-    path = online_path(project)
-    if not is_online(project) or not path.exists():
-        return {}
-    with OnlineStore(path) as store:
-        return store.tables()

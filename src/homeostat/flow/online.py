@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.features import EventTable, Lookup, micros_of, whole_us
-from homeostat.errors import DataError, ProjectError
+from homeostat.errors import DataError, ProjectError, RequestError
 from homeostat.flow.intake import MAIN, loaded
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from homeostat.infra.online_store import OnlineStore, Pushed
 
 BATCH = 1_000
-Refused = tuple[int, str]
-"""The place of an event among those given, and which of its fields is wrong and how."""
+Refused = tuple[int, RequestError]
+"""The place of an event among those given, and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def push_events(store: OnlineStore, table: str | None, fields: Sequence[Mapping[
         try:
             read = {name: read_event(target, each) for name, target in targets.items()}
         except ValueError as error:
-            refused.append((number, str(error)))
+            refused.append((number, RequestError("HS455", str(error), status=422, place=f"event {number}")))
         else:
             for name, event in read.items():
                 events.setdefault(name, []).append(event)
@@ -239,21 +239,21 @@ def _pushable(tables: Mapping[str, EventTable], table: str | None) -> dict[str, 
     return found
 
 
-def read_lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[int, Mapping[str, Any] | str]]]:
-    """Events from JSON lines as they come, in groups: the line's number, and its fields or what is wrong with the line."""
+def read_lines(chunks: Iterable[bytes]) -> Iterator[list[tuple[int, Mapping[str, Any] | DataError]]]:
+    """Events from JSON lines as they come, in groups: the line's number, and its fields or what is wrong with the line (HS205)."""
     import msgspec
 
     rest, number = b"", 0
     for chunk in chain(chunks, [b"\n"]):
         *lines, rest = (rest + chunk).split(b"\n")
-        group: list[tuple[int, Mapping[str, Any] | str]] = []
+        group: list[tuple[int, Mapping[str, Any] | DataError]] = []
         for line in lines:
             number += 1
             if line.strip():
                 try:
                     group.append((number, msgspec.json.decode(line, type=dict[str, Any])))
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    group.append((number, f"is no JSON object: {error}"))
+                    group.append((number, DataError("HS205", f"is no JSON object: {error}", place=f"line {number}")))
         for at in range(0, len(group), BATCH):
             yield group[at : at + BATCH]
 

@@ -207,7 +207,7 @@ class OnlineStore:
             return None if missed or None in new else new
 
     def _let_go(self, number: int, table: EventTable, entities: Iterable[str], now_us: int) -> None:
-        """Forget keys that could not come again in time, and events that no window reaches; what is added up for ever waits for a refresh."""
+        """Forget keys that could not come again in time, and events no window reaches; what is added up for ever waits for a refresh."""
         self._db.execute("DELETE FROM keys WHERE source = ? AND at < ?", (number, now_us - table.late_us))
         if not table.endless:
             gone = ((number, entity, now_us - table.span_us) for entity in entities)

@@ -34,28 +34,31 @@ def _refresh(project: Path) -> Answer:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--table", "name", help="The table in data.tables the events belong to; needed where several are online.")
 def _push(project: Path, file: Path, name: str | None) -> Answer:
+    from homeostat.errors import DataError, InputError
     from homeostat.flow.online import online_path, push, read_lines, require_store
     from homeostat.flow.project import open_project
     from homeostat.infra.online_store import OnlineStore
 
     counts = {"taken": 0, "repeated": 0, "late": 0, "refused": 0}
-    first: list[str] = []
+    first: list[dict[str, Any]] = []
     with open_project(project) as opened:
         require_store(opened)
         with OnlineStore(online_path(opened)) as store:
             for group in read_lines(_chunks(file)):
-                good = [(line, fields) for line, fields in group if not isinstance(fields, str)]
+                good = [(line, fields) for line, fields in group if not isinstance(fields, DataError)]
                 done, refused = push(opened, store, name, [fields for _, fields in good])
                 for key, count in asdict(done).items():
                     counts[key] += count
-                wrong = [f"line {line} {fields}" for line, fields in group if isinstance(fields, str)]
-                wrong += [f"line {good[at][0]} field {what}" for at, what in refused]
+                wrong: list[tuple[int, InputError]] = [(line, fields) for line, fields in group if isinstance(fields, DataError)]
+                wrong += [(good[at][0], error) for at, error in refused]
                 counts["refused"] += len(wrong)
-                for what in wrong[: SHOWN - len(first)]:
-                    first.append(what)
-                    click.echo(printable(f"DataError[HS455] {what}"), err=True)
-    line = f"{counts['taken']} events taken in, {counts['repeated']} known already, {counts['late']} too late, {counts['refused']} refused"
-    return Answer({**counts, "first_refused": first}, [line], exit_code=3 if counts["refused"] else 0)
+                for line, error in sorted(wrong, key=lambda each: each[0])[: SHOWN - len(first)]:
+                    first.append({"line": line, "code": error.code, "message": error.message})
+                    click.echo(printable(f"{type(error).__name__}[{error.code}] line {line}: {error.message}"), err=True)
+    summary = (
+        f"{counts['taken']} events taken in, {counts['repeated']} known already, {counts['late']} too late, {counts['refused']} refused"
+    )
+    return Answer({**counts, "first_refused": first}, [summary], exit_code=3 if counts["refused"] else 0)
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -49,8 +49,8 @@ class Aggregate(Section):
 
     @property
     def function(self) -> Function:
-        """The function."""
-        return self.functions[0]
+        """The function; ``count`` where none is named."""
+        return next(iter(self.functions), "count")
 
     @property
     def column(self) -> str:
