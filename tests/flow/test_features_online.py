@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -343,3 +345,9 @@ def test_events_without_a_key_or_of_another_table_are_refused() -> None:
             push_events(store, "orders", [{}], 0)
         with pytest.raises(DataError, match=r"HS454.*'visits'; online are orders"):
             push_events(store, "visits", [{}], 0)
+
+
+def test_looking_up_loads_no_library_of_training() -> None:
+    code = "import sys, homeostat.flow.enriching, homeostat.infra.online_store, homeostat.serving.events; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {name.partition(".")[0] for name in done.stdout.split()}.isdisjoint({"polars", "duckdb", "pydantic", "sklearn", "sqlalchemy"})
