@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
 
 from homeostat.core.ids import digest
 from homeostat.core.targets import text_of
@@ -230,7 +231,7 @@ def joint(texts: Sequence[str]) -> str:
     >>> joint(["a", "7"])
     '["a","7"]'
     """
-    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(texts).decode()
 
 
 def plain(value: Any) -> Any:
