@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "route": "Split the requests: canary, A/B test, segments, shadow.",
     "run": "Do stages 1 to 8 in one go; repeat only what changed.",
     "serve": "Serve the champion over HTTP.",
+    "features": "Look up features of joined tables at request time.",
     "forecast": "Forecast each series from its newest value with the champion.",
     "score": "Score files, tables, folders or buckets in a batch.",
     "export": "Write the model for use elsewhere.",

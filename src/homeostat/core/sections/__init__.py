@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from homeostat.core.sections.base import Column, Duration, Kind, Name, Section, Share, TaskType
 from homeostat.core.sections.data import (
+    Aggregate,
     ColumnChoice,
     Data,
     Join,
     Labelling,
     LabelRule,
+    Online,
     Preparation,
     Sampling,
     Source,
@@ -53,6 +55,7 @@ from homeostat.core.sections.running import (
 
 __all__ = [
     "ActionName",
+    "Aggregate",
     "Approval",
     "Baseline",
     "Budget",
@@ -77,6 +80,7 @@ __all__ = [
     "Monitor",
     "Name",
     "Objective",
+    "Online",
     "Outcome",
     "Payoff",
     "Plain",
