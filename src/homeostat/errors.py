@@ -103,6 +103,8 @@ CODES: dict[str, str] = {
     "HS386": "an MLflow server refuses what was asked",
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
+    "HS410": "the model holds a part that cannot be written for this target",
+    "HS411": "an exported model does not answer what the bundle answers",
     "HS501": "the request body is not what this address expects",
     "HS502": "a field of a row is missing, unknown or has a wrong value",
     "HS503": "the request is over a limit",

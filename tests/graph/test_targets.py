@@ -18,8 +18,34 @@ from homeostat.graph.decode import RowDecoder
 from homeostat.graph.interpret import bounds, decide, run
 from homeostat.graph.javascript import compile_javascript
 from homeostat.graph.plan import (
-    Activation, Clip, Concat, Constant, Cycle, DatePart, Decoded, Enclosed, Foreign, Impute, Indicator, Input, Interpolate, Interval,
-    Linear, Link, Log, Lookup, Node, Numbers, Pick, Plan, Power, Prior, Scale, Single, Tfidf, Trees,
+    Activation,
+    Clip,
+    Concat,
+    Constant,
+    Cycle,
+    DatePart,
+    Decoded,
+    Enclosed,
+    Foreign,
+    Impute,
+    Indicator,
+    Input,
+    Interpolate,
+    Interval,
+    Linear,
+    Link,
+    Log,
+    Lookup,
+    Node,
+    Numbers,
+    Pick,
+    Plan,
+    Power,
+    Prior,
+    Scale,
+    Single,
+    Tfidf,
+    Trees,
 )  # fmt: skip
 from homeostat.graph.steps import steps_of
 from homeostat.testing.programs import CModel, node_answers, node_scores
@@ -51,7 +77,9 @@ def rows(count: int = 120, seed: int = 0) -> list[dict[str, Any]]:
     some: list[dict[str, Any]] = []
     for at in range(count):
         row = {
-            "t": float(rng.uniform(-6e10, 2.5e11)) if at % 3 else f"{rng.integers(1, 9999):04d}-{rng.integers(1, 13):02d}-28T2{at % 4}:59:59.7",
+            "t": float(rng.uniform(-6e10, 2.5e11))
+            if at % 3
+            else f"{rng.integers(1, 9999):04d}-{rng.integers(1, 13):02d}-28T2{at % 4}:59:59.7",
             "a": float(rng.normal() * 3),
             "c": [*INPUTS[2].vocabulary, "never"][rng.integers(0, 4)],
             "b": bool(rng.integers(0, 2)),
@@ -154,7 +182,7 @@ PLANS = {
     "multiclass": Plan("multiclass", "y", INPUTS, (N, forest(3), Link("score", "trees", "softmax")), ("a", "b", "c")),
     "costs": Plan(
         "multiclass", "y", INPUTS, (N, forest(3), Link("score", "trees", "softmax")), ("a", "b", "c"),
-        costs=np.array([[0.0, 1.0, 9.0], [3.0, 0.0, 1.0], [2.0, 5.0, 0.0]]),
+        costs=np.array([[0.0, 5.0, 9.0], [3.0, 0.0, 1.0], [2.0, 5.0, 0.0]]),
     ),
 }  # fmt: skip
 
@@ -253,7 +281,7 @@ def test_every_raw_value_is_read_or_refused_alike(kind: str, tmp_path: Path) -> 
         else:
             assert problem is None, row
             assert score == want, row
-            assert answer == {"prediction": want}, row
+            assert float(answer["prediction"]) == want, row  # JavaScript writes a float of whole value as an integer of 17 digits
 
 
 def test_rows_of_other_shapes_are_refused_in_javascript_by_name(tmp_path: Path) -> None:
@@ -291,7 +319,7 @@ def test_names_in_c_are_identifiers_and_equal_plans_give_equal_texts() -> None:
     assert "MODEL_NULL" not in files["bike.h"]
     assert "BIKE_AT_MODEL_D" in files["bike.h"]
     assert [identifier(text) for text in ("A b-c", "1", "read", "")] == ["a_b_c", "model_1", "model_read", "model"]
-    with pytest.raises(BundleError, match="HS410"):
+    with pytest.raises(ValueError, match="no good"):
         compile_c(plan, "no good")
 
 

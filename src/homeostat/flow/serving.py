@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.core.records import PROVENANCE
 from homeostat.errors import DataError, ProjectError
-from homeostat.flow.bom import BOM_FILE, bill_of
 from homeostat.flow.privacy import shield_frame
 from homeostat.flow.reading import read_whole
 from homeostat.flow.registry import CHAMPION, Version, serving_version
@@ -74,24 +73,3 @@ def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
     )
     write_rows(target, scored, over=True)
     return {"rows": scored.height, "version": now.version.number, "output": str(target)}
-
-
-def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """Write the champion as files: ``onnx`` gives the graph, its manifest, the plan, and the bill of materials.
-
-    Raises:
-        ProjectError: HS609, a kind this version does not write; HS602, the folder cannot be written.
-    """
-    unknown = [kind for kind in kinds if kind != "onnx"]
-    if unknown:
-        raise ProjectError("HS609", f"got {', '.join(unknown)!r} to export; this version writes onnx", place="--to")
-    now = serving(project)
-    bom = bill_of(project, now.version, now.bundle)
-    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan, BOM_FILE: bom}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise ProjectError("HS602", f"cannot be written: {error.strerror}", place=str(folder)) from error
-    return {"folder": str(folder), "files": sorted(files), "version": now.version.number, "bundle": now.version.bundle}

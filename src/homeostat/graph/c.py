@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from homeostat.errors import BundleError
 from homeostat.graph.c_nodes import write
 from homeostat.graph.c_writer import CWriter, double, lines, quoted
 from homeostat.graph.fields import ALLOWED
@@ -44,9 +43,10 @@ def compile_c(plan: Plan, prefix: str = "model", about: str = "") -> dict[str, s
 
     Raises:
         BundleError: HS410, the plan holds what C cannot.
+        ValueError: the prefix is no identifier.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", prefix):
-        raise BundleError("HS410", f"got {prefix!r} as the prefix of C names", next_step="use letters, digits and _")
+        raise ValueError(f"got {prefix!r} as the prefix of C names; it must be an identifier, see ``identifier``")
     steps = steps_of(plan, "C")
     writer = CWriter(steps.widths)
     known = {each.name: _vocabulary(each, writer) for each in plan.inputs}
@@ -114,7 +114,9 @@ def _source(plan: Plan, writer: CWriter, known: Mapping[str, str], prefix: str) 
     read = [f"    {{{each.kind.upper()}, {columns[each.name][1].start}, {known[each.name]}}}," for each in plan.inputs]
     names = ",\n".join(f"    {quoted(each)}" for each in plan.classes)
     return {
-        "PARTS": "\n\n".join([*(part(name, prefix) for name in ("values.c", "categories.c")), *terms, *(part(name, prefix) for name in writer.parts)]),
+        "PARTS": "\n\n".join(
+            [*(part(name, prefix) for name in ("values.c", "categories.c")), *terms, *(part(name, prefix) for name in writer.parts)]
+        ),
         "ALLOWED": "\n".join(f"    {quoted(ALLOWED[kind])}," for kind in KINDS),  # type: ignore[index]
         "READ": "\n".join(read),
         "NAMES": ",\n".join(f"    {quoted(each.name)}" for each in plan.inputs),

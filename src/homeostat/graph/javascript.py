@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Input, Node, Plan
 
-MODULES = ("values.js", "nodes.js", "model.js")
+MODULES = ("values.js", "answers.js", "nodes.js", "model.js")
 """In an order in which each comes after those it imports."""
 FORMAT = 1
 WHOLE = ("u1", "i1", "u2", "i2", "i4")
