@@ -119,10 +119,10 @@ def double(value: float) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a C string of its UTF-8 bytes; everything but plain characters is escaped.
+    r"""A text as a C string of its UTF-8 bytes; everything but plain characters is escaped.
 
-    >>> quoted('a"b? \\u00e9')
-    '"a\\\\"b\\\\? \\\\303\\\\251"'
+    >>> print(quoted("1/2? é"))
+    "1/2\? \303\251"
     """
     return '"' + "".join(_CHARACTERS[byte] for byte in text.encode("utf-8", "surrogatepass")) + '"'
 

@@ -65,7 +65,7 @@ def usual_value(field: Field, rng: np.random.Generator) -> Any:
         return " ".join(word.upper() if rng.random() < 0.2 else word for word in said)
     low, high = _ends(field)
     drawn = rng.uniform(low, high)
-    return int(round(drawn)) if type(field.example) is int else float(f"{drawn:.{DIGITS}g}")
+    return round(drawn) if type(field.example) is int else float(f"{drawn:.{DIGITS}g}")
 
 
 def _known(field: Field, rng: np.random.Generator) -> Any:

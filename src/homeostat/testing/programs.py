@@ -70,7 +70,7 @@ class CModel:
         fields: list[tuple[str, Any]] = [("scores", ctypes.c_double * width)]
         fields += [("decision", ctypes.c_int)] if plan.classes else []
         fields += [("lower", ctypes.c_double), ("upper", ctypes.c_double)] if plan.interval is not None else []
-        self._answer = type("_Answer", (ctypes.Structure,), {"_fields_": fields})
+        self._answer: Any = type("_Answer", (ctypes.Structure,), {"_fields_": fields})
         self._layout = np.dtype(self._answer)
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -158,12 +158,14 @@ def javascript(value: Any) -> str:
 
 
 def run_program(program: str, *arguments: str, folder: Path) -> str:
-    """What a program prints; it runs in the folder.
+    """What a program prints; it runs in the folder, where it lies itself when its name starts with ``./``.
 
     Raises:
         CannotStart: it is not installed.
         AssertionError: it failed; the text is what it said.
     """
+    if program.startswith("./"):
+        program = str(folder / program)
     if shutil.which(program) is None:
         raise CannotStart(f"{program} is not installed")
     done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=LONGEST_S)  # noqa: S603 - our own words
