@@ -113,7 +113,7 @@ NODES: dict[str, tuple[Node, ...]] = {
     "lookup": (Lookup("o", 0, TABLE),),
     **{part: (Numbers("n", (0,)), DatePart("o", "n", part)) for part in ("hour", "weekday", "day", "month", "yearday")},  # type: ignore[arg-type]
     "cycle": (N, Cycle("o", "n", 7.0)),
-    "impute": (N, Impute("o", "n", np.array([0.1, math.inf]))),
+    "impute": (N, Impute("o", "n", np.array([0.1, 1e300]))),
     "indicator": (N, Indicator("o", "n")),
     "scale": (N, Scale("o", "n", np.array([1.0, -2.0]), np.array([3.0, 0.7]))),
     "clip": (N, Clip("o", "n", np.array([-1.0, -5.0]), np.array([2.0, 1.5]))),
@@ -126,9 +126,9 @@ NODES: dict[str, tuple[Node, ...]] = {
     "relu": (N, CLEAN, Activation("o", "clean", "relu")),
     "silu": (N, CLEAN, Activation("o", "clean", "silu")),
     "trees": (N, forest(3)),
-    "lone trees": (N, forest(1, count=0 + 3)),
+    "lone trees": (N, forest(1, count=3)),
     "constant": (Constant("o", np.array([1.5, -2.5])),),
-    "exp": (N, Scale("s", "n", np.zeros(2), np.full(2, 1e3)), Link("o", "s", "exp")),
+    "exp": (N, Scale("s", "n", np.zeros(2), np.full(2, 1e4)), Link("o", "s", "exp")),
     "identity": (N, Link("o", "n", "identity")),
     "sigmoid": (Numbers("n", (3,)), Link("o", "n", "sigmoid")),
     "softmax": (N, CLEAN, Linear("l", "clean", np.ones((2, 3)) * [1.0, 2.0, -1.0], np.zeros(3)), Link("o", "l", "softmax")),
@@ -142,30 +142,43 @@ NODES: dict[str, tuple[Node, ...]] = {
 }  # fmt: skip
 
 
-def column_plans(nodes: tuple[Node, ...], width: int) -> Plan:
-    """A regression whose score is one number of the block, NaN told apart: 7 times the null share, and the sum with weights."""
-    out = nodes[-1].out
-    shares = Linear("score", "both", np.concatenate([np.linspace(0.3, 1.7, width), np.linspace(1e3, 2e3, width)])[:, None], np.zeros(1))
-    after = (Indicator("gone", out), Impute("filled", out, np.linspace(-1.0, 1.0, width)), Concat("both", ("filled", "gone")), shares)
-    return Plan("regression", "y", (*INPUTS, SAID), (*nodes, *after))
+def told_apart(name: str, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The nodes with blocks of their own, and behind them one number of the last block, in which each column and each NaN counts."""
+
+    def own(block: str) -> str:
+        return block if block in ("numbers", "terms") else f"{name}/{block}"
+
+    renamed: list[Node] = []
+    for node in nodes:
+        changes: dict[str, Any] = {"out": own(node.out)}
+        if hasattr(node, "source"):
+            changes["source"] = own(node.source)
+        if hasattr(node, "sources"):
+            changes["sources"] = tuple(own(each) for each in node.sources)
+        renamed.append(replace(node, **changes))
+    out = renamed[-1].out
+    width = steps_of(Plan("regression", "y", (*INPUTS, SAID), tuple(renamed)), "C").widths[out]
+    counted = np.concatenate([np.linspace(0.3, 1.7, width), np.linspace(1e3, 2e3, width)])[:, None]
+    after = (
+        Indicator(own("gone"), out),
+        Impute(own("filled"), out, np.linspace(-1.0, 1.0, width)),
+        Concat(own("both"), (own("filled"), own("gone"))),
+        Linear(own("number"), own("both"), counted, np.zeros(1)),
+    )
+    return (*renamed, *after)
 
 
-@pytest.mark.parametrize("name", NODES)
-def test_each_node_means_the_same(name: str, tmp_path: Path) -> None:
-    nodes = NODES[name]
-    if name == "trees":
-        nodes = (nodes[0], replace(nodes[1], out="o"))
-    if name == "lone trees":
-        nodes = (nodes[0], replace(nodes[1], out="o"))
-    width = steps_of(Plan("regression", "y", (*INPUTS, SAID), nodes), "C").widths[nodes[-1].out]
-    plan, asked = column_plans(nodes, width), rows()
+def test_each_node_means_the_same(tmp_path: Path) -> None:
+    parts = [told_apart(name, nodes) for name, nodes in NODES.items()]
+    every = Concat("score", tuple(part[-1].out for part in parts))
+    plan = Plan("multiclass", "y", (*INPUTS, SAID), (*(node for part in parts for node in part), every), tuple(NODES))
+    asked = rows()
     with np.errstate(invalid="ignore"):
         wanted = run(plan, *RowDecoder(plan.inputs).rows(asked))
-    usable = np.isfinite(wanted[:, 0])
-    kept = [row for row, good in zip(asked, usable, strict=True) if good]
-    assert len(kept) > 5
-    for scores in (CModel(plan, tmp_path.scores(kept)), node_scores(plan, kept, tmp_path)):
-        np.testing.assert_allclose(scores, wanted[usable], rtol=1e-11, atol=1e-11)
+    assert np.isfinite(wanted).all()
+    for scores in (CModel(plan, tmp_path).scores(asked), node_scores(plan, asked, tmp_path)):
+        for at, name in enumerate(NODES):
+            np.testing.assert_allclose(scores[:, at], wanted[:, at], rtol=1e-11, atol=1e-11, err_msg=name)
 
 
 PLANS = {

@@ -49,13 +49,17 @@ def proof_of(bundle: Bundle, count: int = COUNT) -> Proof:
         BundleError: HS411, nearly every row has no finite score.
     """
     predictor = Predictor(bundle)
-    drawn = parity_rows(bundle.manifest, SPARE * count)
-    rows = [row for at in range(0, len(drawn), AT_ONCE) for row in _answered(predictor, drawn[at : at + AT_ONCE])]
+    rows: list[Row] = []
+    for more in (1, SPARE):
+        drawn = parity_rows(bundle.manifest, more * count)
+        rows = [row for at in range(0, len(drawn), AT_ONCE) for row in _answered(predictor, drawn[at : at + AT_ONCE])]
+        if len(rows) >= count:
+            break
     if not rows:
         raise BundleError(
             "HS411", "no row drawn from the manifest has a finite score, so nothing can be proved", place=bundle.manifest.name
         )
-    kept = [rows[at] for at in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    kept = rows[:count]
     said = predictor.say_rows(kept)
     return Proof(
         kept,
