@@ -17,7 +17,7 @@ class Fact:
     """One thing that happened. ``(kind, key)`` names it for ever; ``causes`` are the ids of the facts it follows from.
 
     Kinds in use: charter, delivery, absence, repair, dataset, reference, decisions, run, trial, candidate, holdout, evaluation,
-    bias_variance, verdict, version, approval, forecast, staging, promotion, rollback, export, reproduction, explanation, study,
+    bias_variance, verdict, version, approval, forecast, staging, promotion, rollback, traffic, export, reproduction, explanation, study,
     model_test, labels, dataset_labels, queue, key, signing_key, window, finding, diagnosis, quarantine, action, outcome.
 
     A body may hold ``measures``, numbers by name: such a fact can be found and sorted by them (``Query``).

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from homeostat.core.traffic import SHADOW
+
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 class Served:
     """Logged predictions: every raw field as it was sent, then ``_prediction_id``, ``_version``, ``_scores`` and ``_moment`` (UTC).
 
+    ``_request`` and ``_row`` pair the answers of several versions to one row, ``_arm`` tells them apart.
+    ``frame`` holds the answers that were given, ``shadow`` those that were only logged: no window, label or loop counts them.
     ``torn`` counts log lines that were cut by a kill and cannot be read.
     """
 
     frame: pl.DataFrame
+    shadow: pl.DataFrame
     torn: int = 0
 
 
@@ -55,7 +60,7 @@ def read_served(project: Project) -> Served:
     log = read(project.predictions)
     records = log.records
     if not records:
-        return Served(pl.DataFrame(), log.torn)
+        return Served(pl.DataFrame(), pl.DataFrame(), log.torn)
     inputs = pl.DataFrame([record["inputs"] for record in records], infer_schema_length=None, strict=False)
     moment = moments(pl.Series("_moment", [record["at"] for record in records]))
     time = project.charter.task.time
@@ -67,8 +72,10 @@ def read_served(project: Project) -> Served:
         pl.Series("_version", [str(record["version"]) for record in records]),
         pl.Series("_scores", [[float(s) for s in record["scores"]] for record in records]),
         moment.alias("_moment"),
+        *(pl.Series(f"_{name}", [record[name] for record in records]) for name in ("request", "row", "arm")),
     )
-    return Served(frame, log.torn)
+    shadow = frame["_arm"] == SHADOW
+    return Served(frame.filter(~shadow), frame.filter(shadow), log.torn)
 
 
 def _seconds(value: object) -> float | None:

@@ -8,8 +8,8 @@ a data-frame library.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,13 +19,21 @@ from homeostat.graph.plan import Decoded, Input, category_inputs, number_inputs,
 from homeostat.graph.terms import fill_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import polars as pl
 
 LISTED = 20  # bad fields an error lists; their number is always told
 
 Problem = dict[str, object]
+
+
+class Read(NamedTuple):
+    """One row as it was read: a number per column of ``numbers`` (None: null), a code per category, the counts of each text."""
+
+    numbers: Sequence[float | None]
+    codes: Sequence[int]
+    counts: Sequence[Any]
 
 
 class RowDecoder:
@@ -52,13 +60,24 @@ class RowDecoder:
         Raises:
             RequestError: HS502 with status 422 and one entry (row, field, got, allowed) per bad field, of all rows.
         """
+        return self.stack(self.read(rows))
+
+    def read(self, rows: Sequence[Mapping[str, Any]]) -> list[Read]:
+        """The first half of ``rows``: each row by itself.
+
+        Raises:
+            RequestError: HS502, as ``rows``.
+        """
         try:
-            read = [self._read(row) for row in rows]
+            return [self._read(row) for row in rows]
         except ValueError:  # read all rows again, slowly, and say everything that is wrong
             problems = [problem for at, row in enumerate(rows) for problem in self._row_problems(at, row)]
             if not problems:
                 raise
             raise _refusal(problems) from None
+
+    def stack(self, read: Sequence[Read]) -> Decoded:
+        """The second half: rows that were read, of one request or of many, as one set of arrays."""
         return Decoded(
             np.array([numbers for numbers, _, _ in read], dtype=np.float64).reshape(len(read), len(self._numbers)),
             np.array([codes for _, codes, _ in read], dtype=np.int64).reshape(len(read), len(self._codes)),
@@ -85,7 +104,7 @@ class RowDecoder:
         names = [each.name for each in self._inputs]
         return self.rows([dict(zip(names, values, strict=True)) for values in zip(*(columns[name] for name in names), strict=True)])
 
-    def _terms(self, found: list[list[Any]]) -> Any:
+    def _terms(self, found: list[Sequence[Any]]) -> Any:
         """The counts of all text fields of all rows, side by side."""
         block = np.zeros((len(found), self._widths["terms"]), dtype=np.float64)
         start = 0
@@ -94,11 +113,11 @@ class RowDecoder:
             start += len(each.vocabulary)
         return block
 
-    def _read(self, row: Any) -> tuple[list[float], list[int], list[Any]]:
+    def _read(self, row: Any) -> Read:
         try:
             if not row.keys() <= self._known:
                 raise ValueError("an unknown field")
-            return (
+            return Read(
                 [read(row[name]) for name, read in self._numbers],
                 [read(row[name]) for name, read in self._codes],
                 [read(row[name]) for name, read in self._texts],

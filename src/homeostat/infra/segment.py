@@ -1,8 +1,10 @@
-"""One segment file of an append-only log: owned by one process, whole up to a known size."""
+"""One segment file of an append-only log: owned by one process, whole up to a known size; and the tally of what a kill took."""
 
 from __future__ import annotations
 
+import mmap
 import os
+import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from homeostat.errors import ProjectError
 class Segment:
     """An open segment file; ``size`` is how much of it is known to be whole."""
 
+    path: Path
     day: str
     descriptor: int
     size: int = 0
@@ -28,7 +31,7 @@ class Segment:
             for n in range(1_000_000):
                 with suppress(FileExistsError):
                     path = folder / f"{day}-{os.getpid()}-{n}.jsonl"
-                    return cls(day, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+                    return cls(path, day, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
         except OSError as error:
             reason = error.strerror or str(error)
             raise ProjectError(
@@ -41,14 +44,16 @@ class Segment:
         there = os.fstat(self.descriptor).st_nlink > 0
         return there and self.size < limit and self.day == datetime.now(UTC).date().isoformat()
 
-    def write(self, group: bytes) -> None:
-        """Append the whole group; whatever an earlier failure left half written is cut off first."""
+    def write(self, group: bytes, *, sync: bool = False) -> None:
+        """Append the whole group, with ``sync`` onto the disk; whatever an earlier failure left half written is cut off first."""
         if os.lseek(self.descriptor, 0, os.SEEK_END) != self.size:
             os.ftruncate(self.descriptor, self.size)
             os.lseek(self.descriptor, self.size, os.SEEK_SET)
         left = memoryview(group)
         while left:
             left = left[os.write(self.descriptor, left) :]
+        if sync:
+            os.fdatasync(self.descriptor)
         self.size += len(group)
 
     def close(self) -> str:
@@ -60,3 +65,56 @@ class Segment:
         finally:
             os.close(self.descriptor)
         return ""
+
+
+_TALLY = ".tally"
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many records a process was handed and how many it wrote, in a file that outlives a kill; gone when none is missing.
+
+    The numbers stand in a mapped page: the operating system keeps it when the process dies, and counting costs no call.
+    """
+
+    path: Path
+    page: mmap.mmap
+    taken: int = 0
+    kept: int = 0
+
+    @classmethod
+    def open(cls, segment: Path) -> Tally:
+        """The tally of the process whose first segment this is.
+
+        Raises:
+            ProjectError: HS602, the folder cannot be written.
+        """
+        path = segment.with_suffix(_TALLY)
+        try:
+            path.write_bytes(bytes(16))
+            with path.open("r+b") as file:
+                return cls(path, mmap.mmap(file.fileno(), 16))
+        except OSError as error:
+            raise ProjectError("HS602", f"the prediction log cannot be written: {error.strerror or error}", place=str(path)) from error
+
+    def handed(self, records: int) -> None:
+        """Count records that were handed over."""
+        self.taken += records
+        struct.pack_into("<q", self.page, 0, self.taken)
+
+    def written(self, records: int) -> None:
+        """Count records that are in the file."""
+        self.kept += records
+        struct.pack_into("<q", self.page, 8, self.kept)
+
+    def close(self) -> None:
+        """Forget the tally of a process that wrote all it was handed."""
+        self.page.close()
+        if self.taken == self.kept:
+            self.path.unlink(missing_ok=True)
+
+
+def lost(folder: Path) -> int:
+    """Records that processes took and did not write: what their deaths cost, and what those that run have not written yet."""
+    pages = (path.read_bytes() for path in folder.glob(f"*{_TALLY}"))
+    return sum(taken - kept for taken, kept in (struct.unpack("<qq", page) for page in pages if len(page) == 16))

@@ -11,6 +11,7 @@ import numpy as np
 
 from homeostat.errors import BundleError, RequestError
 from homeostat.graph.decode import LISTED, RowDecoder, decode_frame
+from homeostat.graph.json_rows import JsonRows
 from homeostat.graph.plan import widths
 from homeostat.serving.answers import Answer, answer_columns, answers
 from homeostat.serving.bundle import INTERFACE_KEY
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from homeostat.graph.decode import Read
     from homeostat.graph.plan import Decoded, Floats, Ints
     from homeostat.serving.bundle import Bundle
 
@@ -52,6 +54,8 @@ class Predictor:
         self.manifest = bundle.manifest
         self._inputs = bundle.inputs()
         self._decoder = RowDecoder(self._inputs, bundle.manifest.ignored)
+        self.read_rows = self._decoder.read
+        self.read_json = JsonRows(self._inputs, bundle.manifest.ignored).read
         self._session = _session(bundle)
         self._feeds = {each.name for each in self._session.get_inputs()}
         self._outputs = ["score", *(("decision",) if bundle.manifest.classes else ()), *(ENDS if bundle.manifest.intervals else ())]
@@ -66,11 +70,15 @@ class Predictor:
 
     def say_rows(self, rows: Sequence[Mapping[str, Any]]) -> Said:
         """All that the graph says of rows of named fields; see ``score_rows``."""
-        return self._finite(self._run(self._decoder.rows(rows)))
+        return _finite(self._run(self._decoder.rows(rows)))
+
+    def say_read(self, read: Sequence[Read]) -> Said:
+        """All that the graph says of rows that ``read_rows`` or ``read_json`` gave; scores may be infinite or NaN, see ``endless``."""
+        return self._run(self._decoder.stack(read))
 
     def score_columns(self, columns: Mapping[str, Sequence[Any]]) -> tuple[Floats, Ints]:
         """As ``score_rows``, of named columns of equal length."""
-        return self._finite(self._run(self._decoder.columns(columns)))[:2]
+        return _finite(self._run(self._decoder.columns(columns)))[:2]
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """One answer per row; see ``score_rows``."""
@@ -78,7 +86,7 @@ class Predictor:
 
     def predict_columns(self, columns: Mapping[str, Sequence[Any]]) -> list[Answer]:
         """One answer per row of the columns; see ``score_columns``."""
-        return answers(self.manifest, *self._finite(self._run(self._decoder.columns(columns))))
+        return answers(self.manifest, *_finite(self._run(self._decoder.columns(columns))))
 
     def predict_one(self, row: Mapping[str, Any]) -> Answer:
         """The answer to one row."""
@@ -133,20 +141,32 @@ class Predictor:
             return Said(scores, found[1], None)
         return Said(scores, np.zeros(len(scores), dtype=np.int64), np.column_stack(found[1:]) if self.manifest.intervals else None)
 
-    def _finite(self, said: Said) -> Said:
-        """Numbers near the end of float64 can overflow inside a model; JSON cannot say infinity, and no caller could use it."""
-        finite = np.isfinite(said.scores).all(axis=1)
-        if said.ends is not None:
-            finite &= np.isfinite(said.ends).all(axis=1)
-        if finite.all():
-            return said
-        bad = np.flatnonzero(~finite).tolist()
-        listed = tuple(
-            {"row": row, "field": "", "got": "a row whose score is not finite", "allowed": "numbers of a size the model can compute with"}
-            for row in bad[:LISTED]
-        )
-        message = f"{len(bad)} row(s) have no finite score; their numbers are too large for the model"
-        raise RequestError("HS502", message, status=422, fields=listed, place=f"row {bad[0]}")
+
+def endless(said: Said) -> list[int]:
+    """The rows that have a score or an end that is not finite.
+
+    Numbers near the end of float64 can overflow inside a model; JSON cannot say infinity, and no caller could use it.
+    """
+    finite = np.isfinite(said.scores).all(axis=1)
+    if said.ends is not None:
+        finite &= np.isfinite(said.ends).all(axis=1)
+    return [] if finite.all() else np.flatnonzero(~finite).tolist()
+
+
+def refuse_endless(rows: Sequence[int]) -> RequestError:
+    """What is said of rows, by their places in the request, whose score is not finite."""
+    listed = tuple(
+        {"row": row, "field": "", "got": "a row whose score is not finite", "allowed": "numbers of a size the model can compute with"}
+        for row in rows[:LISTED]
+    )
+    message = f"{len(rows)} row(s) have no finite score; their numbers are too large for the model"
+    return RequestError("HS502", message, status=422, fields=listed, place=f"row {rows[0]}")
+
+
+def _finite(said: Said) -> Said:
+    if bad := endless(said):
+        raise refuse_endless(bad)
+    return said
 
 
 def _cores() -> int:

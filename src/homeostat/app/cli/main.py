@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "promote": "Make a validated version the champion, or stage it.",
     "approve": "Approve a version that waits for a person, or refuse it.",
     "rollback": "Put the previous champion back.",
+    "route": "Split the requests: canary, A/B test, segments, shadow.",
     "run": "Do stages 1 to 8 in one go; repeat only what changed.",
     "serve": "Serve the champion over HTTP.",
     "forecast": "Forecast each series from its newest value with the champion.",

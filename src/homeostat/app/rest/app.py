@@ -44,16 +44,22 @@ async def _reply(service: Service, route: Route | None, scope: Message, receive:
     plain = scope["path"].startswith("/v2")
     try:
         return await dispatch(service, route, scope, receive, started)
-    except HomeostatError as error:
-        reply = error_reply(error, plain=plain)
+    except ClientGoneError:
+        raise
+    except asyncio.CancelledError:  # the server stops and this request's body never came
+        return failed(RequestError("HS503", "the server is stopping", status=503), plain=plain)
+    except Exception as error:  # noqa: BLE001  # the last resort: answered, whatever it is
+        reply = failed(error, plain=plain)
         if reply.status == 405 and route is not None:
             return replace(reply, headers=((b"allow", route.method.encode()),))
         return reply
-    except asyncio.CancelledError:  # the server stops and this request's body never came
-        return error_reply(RequestError("HS503", "the server is stopping", status=503), plain=plain)
-    except ClientGoneError:
-        raise
-    except Exception as error:  # noqa: BLE001  # the last resort: said in full on stderr, answered as a fault of ours
-        sys.stderr.write("HomeostatError[HS001]: a fault of ours while answering a request\n" + traceback.format_exc())
-        fault = HomeostatError("HS001", f"a fault of ours ({type(error).__name__}); the server's stderr has the detail")
-        return error_reply(fault, plain=plain)
+
+
+def failed(error: Exception, *, plain: bool) -> Reply:
+    """The reply to a request that failed; what is no error of the caller's is said in full on stderr, and answered as a fault of ours."""
+    if isinstance(error, HomeostatError):
+        return error_reply(error, plain=plain)
+    told = "".join(traceback.format_exception(error))
+    sys.stderr.write("HomeostatError[HS001]: a fault of ours while answering a request\n" + told)
+    fault = HomeostatError("HS001", f"a fault of ours ({type(error).__name__}); the server's stderr has the detail")
+    return error_reply(fault, plain=plain)

@@ -12,10 +12,11 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(slots=True)
 class Metrics:
-    """Requests by route and status, predictions by version, and how long predicting requests took."""
+    """Requests by route and status, predictions by version and arm, rows kept from a shadow, and how long predicting requests took."""
 
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
-    predictions: Counter[int] = field(default_factory=Counter)
+    predictions: Counter[tuple[int, str]] = field(default_factory=Counter)
+    dropped: Counter[int] = field(default_factory=Counter)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
     seconds: float = 0.0
 
@@ -32,7 +33,13 @@ class Metrics:
         for (route, status), count in sorted(self.requests.items()):
             lines.append(f'homeostat_requests_total{{route="{route}",status="{status}"}} {count}')
         lines += ["# HELP homeostat_predictions_total Answered rows.", "# TYPE homeostat_predictions_total counter"]
-        lines += [f'homeostat_predictions_total{{version="{number}"}} {count}' for number, count in sorted(self.predictions.items())]
+        lines += [
+            f'homeostat_predictions_total{{version="{number}",arm="{arm}"}} {count}'
+            for (number, arm), count in sorted(self.predictions.items())
+        ]
+        lines += ["# HELP homeostat_shadow_dropped_total Rows that a version in shadow was too busy for, or could not read."]
+        lines += ["# TYPE homeostat_shadow_dropped_total counter"]
+        lines += [f'homeostat_shadow_dropped_total{{version="{number}"}} {count}' for number, count in sorted(self.dropped.items())]
         lines += self._histogram()
         lines += ["# HELP homeostat_model_version Version that serves; 0: none.", "# TYPE homeostat_model_version gauge"]
         lines += [f"homeostat_model_version {version or 0}"]

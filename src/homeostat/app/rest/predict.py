@@ -6,38 +6,97 @@ The body is one row (an object), a list of rows, or ``{"rows": [...]}``.
 from __future__ import annotations
 
 import json
+from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from homeostat.app.rest.answering import answer
-from homeostat.app.rest.protocol import Reply, json_reply, read_json_body
+from homeostat.app.rest.protocol import Reply, json_reply
+from homeostat.app.rest.rows import ticket_of
+from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.app.rest.protocol import Message, Receive
-    from homeostat.app.rest.service import Service
+    from homeostat.app.rest.service import Live, Service, Slot
+    from homeostat.graph.decode import Read
 
 SHAPES = 'an object of named fields, a list of them, or {"rows": [...]}'
 _decode = msgspec.json.Decoder().decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-async def predict(service: Service, scope: Message, receive: Receive, started: float) -> Reply:
-    """Answer ``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``.
+class Told(msgspec.Struct, omit_defaults=True):
+    """The answer to one row, under the id by which it is logged."""
+
+    id: str
+    prediction: float | str
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    lower: float | None = None
+    upper: float | None = None
+    version: int | None = None
+
+
+class Predicted(msgspec.Struct):
+    """The answer to a request."""
+
+    model: str
+    version: int | None
+    request: str
+    predictions: list[Told]
+
+
+def begin(service: Service, body: bytes, started: float) -> Ticket:
+    """The ticket of a body.
 
     Raises:
         RequestError: anything about the request that is not right.
     """
-    slot = service.serving()
-    rows = parse_rows(await read_json_body(scope, receive, service.limits), slot.manifest.accepted())
-    answered = await answer(service, slot, rows, started)
-    predictions = [
-        {"id": name, **{key: value for key, value in msgspec.structs.asdict(found).items() if value is not None}}
-        for name, found in zip(answered.ids, answered.answers, strict=True)
+    live = service.serving()
+    if service.shield is None and (found := _fast(live, body, service.limits.max_rows)) is not None:
+        return Ticket(*found, reply, started)
+    return ticket_of(service, parse_rows(body, live.main.manifest.accepted()), reply, started)
+
+
+def reply(ticket: Ticket) -> Reply:
+    """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``.
+
+    Where the rows were answered by several versions, ``version`` is null and each prediction has its own.
+    """
+    told = [
+        Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
+        for name, each in zip(ticket.ids, ticket.answers, strict=True)
     ]
-    return json_reply({"model": service.name, "version": slot.version, "request": answered.request, "predictions": predictions})
+    if ticket.versions is not None:
+        for each, version in zip(told, ticket.versions, strict=True):
+            each.version = version
+    whole = ticket.slot.version if ticket.versions is None else None
+    return json_reply(Predicted(ticket.slot.model, whole, ticket.request, told))
+
+
+def _fast(live: Live, body: bytes, most: int) -> tuple[Slot, list[Read], list[msgspec.Raw]] | None:
+    """The rows of a body that is right at first sight: an object, or a list of them for one slot. None: it needs a second look."""
+    plain = live.router.plain
+    try:
+        if body[:1] == b"{":
+            slot = live.arms[live.router.first if plain else live.router.arm(_decode(body), f"{getrandbits(64):x}")]
+            rows = [msgspec.Raw(body)]
+        elif plain:
+            slot, rows = live.arms[live.router.first], _decode_list(body)
+        else:
+            return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    read = [one for row in rows if (one := slot.predictor.read_json(row)) is not None]
+    return (slot, read, [_line(row) for row in rows]) if 0 < len(rows) <= most and len(read) == len(rows) else None
+
+
+def _line(row: msgspec.Raw) -> msgspec.Raw:
+    """A JSON object as a log of one line each can hold it: a line break stands only between its parts."""
+    content = bytes(row)
+    return msgspec.Raw(content.replace(b"\n", b" ").replace(b"\r", b" ")) if b"\n" in content or b"\r" in content else row
 
 
 def decode_json(body: bytes) -> Any:

@@ -15,7 +15,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 JSON = b"application/json"
+AGAIN: Headers = ((b"retry-after", b"1"),)
 encode_json = msgspec.json.Encoder().encode
 
 
@@ -25,11 +28,12 @@ class ClientGoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may be: bytes of its body, rows in it, and seconds the body may take to arrive."""
+    """What one request may be: bytes of its body, rows in it, and seconds it may take to arrive; and how many may be under way."""
 
     max_body_bytes: int = 8 << 20
     max_rows: int = 10_000
     body_timeout_s: float = 30.0
+    max_waiting: int = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Reply:
     status: int
     body: bytes
     content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
 
     async def send(self, send: Send) -> None:
         """Write it."""
@@ -48,32 +52,33 @@ class Reply:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def json_reply(value: Any, status: int = 200) -> Reply:
+def json_reply(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
     """A JSON answer."""
-    return Reply(status, encode_json(value))
+    return Reply(status, encode_json(value), JSON, headers)
 
 
 def error_reply(error: HomeostatError, *, plain: bool) -> Reply:
     """An error as JSON: ``{"error": {"code", "message", "fields"}}``, or with ``plain`` (the V2 protocol) ``{"error": text}``."""
     status = error.status if isinstance(error, RequestError) else 503 if isinstance(error, ProjectError) else 500
     fields = list(error.fields) if isinstance(error, RequestError) else []
+    headers = AGAIN if status in (429, 503) else ()
     where = f"{error.place}: " if error.place else ""
     after = f"; {error.next_step}" if error.next_step else ""
     message = f"{where}{error.message}{after}"
     if plain:
         listed = "".join(f"; row {f['row']} {f['field']}: got {f['got']}, allowed {f['allowed']}" for f in fields[1:])
-        return json_reply({"error": f"{error.code}: {message}{listed}"}, status)
-    return json_reply({"error": {"code": error.code, "message": message, "fields": fields}}, status)
+        return json_reply({"error": f"{error.code}: {message}{listed}"}, status, headers)
+    return json_reply({"error": {"code": error.code, "message": message, "fields": fields}}, status, headers)
 
 
 async def read_json_body(scope: Message, receive: Receive, limits: Limits) -> bytes:
     """The whole body of a request that says it is JSON, or says nothing.
 
     Raises:
-        RequestError: HS501 (415) another content type or encoding; HS503 (413) too large, (408) too slow; HS501 (400) empty.
+        RequestError: HS501 (415) another content type or encoding; HS503 (413) too large, (408) too slow.
         ClientGoneError: the connection closed first.
     """
-    _check_headers(scope["headers"], limits)
+    check_headers(scope["headers"], limits)
     message = await receive()
     if message["type"] != "http.request":
         raise ClientGoneError
@@ -82,8 +87,6 @@ async def read_json_body(scope: Message, receive: Receive, limits: Limits) -> by
         body = await _read_rest(body, receive, limits)
     if len(body) > limits.max_body_bytes:
         raise _too_large(limits)
-    if not body:
-        raise RequestError("HS501", "got an empty body; allowed: JSON")
     return body
 
 
@@ -105,7 +108,12 @@ async def _read_rest(first: bytes, receive: Receive, limits: Limits) -> bytes:
         raise RequestError("HS503", f"the body did not arrive within {limits.body_timeout_s:g} s", status=408) from None
 
 
-def _check_headers(headers: list[tuple[bytes, bytes]], limits: Limits) -> None:
+def check_headers(headers: list[tuple[bytes, bytes]], limits: Limits) -> None:
+    """Refuse a body by what its headers say of it.
+
+    Raises:
+        RequestError: HS501 (415) another content type or encoding than JSON; HS503 (413) too large.
+    """
     for name, value in headers:
         if name == b"content-type":
             kind, _, parameters = value.lower().partition(b";")

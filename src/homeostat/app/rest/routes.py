@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homeostat import __version__
-from homeostat.app.rest import v2
+from homeostat.app.rest import predict, v2
 from homeostat.app.rest.metrics import CONTENT_TYPE
-from homeostat.app.rest.predict import predict
-from homeostat.app.rest.protocol import Reply, json_reply
+from homeostat.app.rest.protocol import Reply, json_reply, read_json_body
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from homeostat.app.rest.protocol import Message, Receive
     from homeostat.app.rest.service import Service
+    from homeostat.app.rest.ticket import Ticket
 
 FIXED = {
     "/": "root",
@@ -70,11 +70,23 @@ async def dispatch(service: Service, route: Route | None, scope: Message, receiv
     method = scope["method"]
     if method != route.method and not (method == "HEAD" and route.method == "GET"):
         raise RequestError("HS504", f"got method {method[:20]}; allowed: {route.method}", status=405)
+    if route.name not in POSTS:
+        return _look_up(service, route)
+    body = await read_json_body(scope, receive, service.limits)
+    return (await service.batcher.answered(begin(service, route, body, started))).reply()
+
+
+def begin(service: Service, route: Route, body: bytes, started: float) -> Ticket:
+    """The ticket of a request that predicts.
+
+    Raises:
+        RequestError: whatever is wrong with the body.
+    """
+    if not body:
+        raise RequestError("HS501", "got an empty body; allowed: JSON")
     if route.name == "predict":
-        return await predict(service, scope, receive, started)
-    if route.name == "infer":
-        return await v2.infer(service, scope, receive, started, route.model, route.version)
-    return _look_up(service, route)
+        return predict.begin(service, body, started)
+    return v2.begin(service, body, started, route.model, route.version)
 
 
 def _look_up(service: Service, route: Route) -> Reply:

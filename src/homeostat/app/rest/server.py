@@ -9,28 +9,42 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from homeostat.app.rest.app import make_app
+from homeostat.app.rest.batching import Batcher
+from homeostat.app.rest.fast import FastLane, Lane
+from homeostat.app.rest.listening import Listener
 from homeostat.app.rest.protocol import Limits
-from homeostat.app.rest.service import Current, Service, Slot
+from homeostat.app.rest.service import Live, Service, Slot, Wanted
+from homeostat.core.traffic import SHADOW
 from homeostat.errors import HomeostatError, ProjectError
 from homeostat.serving.predictor import Predictor
+from homeostat.serving.router import Router
 
 if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
     from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
 
-Resolve = Callable[[], Current | None]
+TICKS_A_SECOND = 10
+Resolve = Callable[[], Wanted | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """Where and what to serve. ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way."""
+    """Where and what to serve.
+
+    ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way; without ``fast`` all requests take the way
+    through ASGI.
+    """
 
     name: str
     host: str = "127.0.0.1"
@@ -39,6 +53,7 @@ class ServeSettings:
     poll_s: float = 0.25
     drain_s: int = 10
     shield: RowShield | None = None
+    fast: bool = True
 
 
 def announce(url: str) -> None:
@@ -68,10 +83,11 @@ def serve(
     listener = bind(settings.host, settings.port)
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())
+        lane = Lane(service)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         config = uvicorn.Config(
             make_app(service),
-            http="httptools",
+            http=cast("type[HttpToolsProtocol]", partial(FastLane, lane)) if settings.fast else "httptools",
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -81,10 +97,10 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,  # longer than clients keep idle connections, so that it is not us who closes under a request
+            timeout_keep_alive=int(lane.idle_s),
             timeout_graceful_shutdown=settings.drain_s,
         )
-        server = _Server(config, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
+        server = _Server(config, service, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
         stop = stop or threading.Event()
         follower = threading.Thread(target=_follow, args=(service, resolve, settings.poll_s, stop, server), name="follower", daemon=True)
         with _signals_kept():
@@ -126,21 +142,35 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def follow(service: Service, current: Current | None) -> bool:
-    """Put what should serve in the slot if it is not there yet; True when the slot changed. None keeps what serves.
+def follow(service: Service, wanted: Wanted | None) -> bool:
+    """Have what is wanted serve if it does not yet; True when that changed anything. None keeps what serves.
 
     Raises:
-        BundleError: the bundle must not be used; the slot is as before.
+        BundleError: a bundle must not be used; all is as before.
     """
-    slot = service.slot
-    if current is None or (slot is not None and (slot.version, slot.digest) == (current.version, current.digest)):
+    live = service.live
+    if wanted is None or (live is not None and _same(live.wanted, wanted)):
         return False
-    if slot is not None and slot.digest == current.digest:
-        service.slot = Slot(slot.predictor, current.version, current.digest)
-    else:
-        service.slot = Slot(Predictor(current.load()), current.version, current.digest)
-    service.swaps += slot is not None
+    known = {} if live is None else {each.digest: each.predictor for each in (*live.arms, *(heard.slot for heard in live.listeners))}
+    for each in wanted.versions:
+        if each.digest not in known:
+            known[each.digest] = Predictor(each.load())
+    versions = {each.version: each for each in wanted.versions}
+
+    def slot(version: int, arm: str) -> Slot:
+        return Slot(known[versions[version].digest], service.name, version, versions[version].digest, arm)
+
+    traffic = wanted.traffic
+    arms = tuple(slot(arm.version, arm.name) for arm in traffic.arms)
+    listeners = tuple(Listener(slot(each.version, SHADOW), each.budget, each.queue) for each in traffic.shadows)
+    service.live = Live(wanted, Router(traffic), arms, listeners)
+    service.swaps += live is not None
     return True
+
+
+def _same(one: Wanted, other: Wanted) -> bool:
+    bundles = ({(each.version, each.digest) for each in wanted.versions} for wanted in (one, other))
+    return one.traffic == other.traffic and next(bundles) == next(bundles)
 
 
 def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.Event, server: uvicorn.Server) -> None:
@@ -159,17 +189,32 @@ def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.E
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, telling when it accepts requests."""
+    """uvicorn's server, with what lives in its loop, telling when it accepts requests."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self._service, self._on_started = service, on_started
+
+    async def on_tick(self, counter: int) -> bool:
+        """Once a second, look after the connections."""
+        if counter % TICKS_A_SECOND == 0:
+            now = time.perf_counter()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, FastLane):
+                    connection.sweep(now)
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then tell."""
+        self._service.batcher = Batcher(self._service)
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way."""
+        await super().shutdown(sockets)
+        self._service.batcher.close()
 
 
 @contextlib.contextmanager

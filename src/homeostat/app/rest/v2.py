@@ -7,19 +7,21 @@ Source: https://github.com/open-inference/open-inference-protocol, specification
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from homeostat import __version__
-from homeostat.app.rest.answering import answer
-from homeostat.app.rest.protocol import Reply, json_reply, read_json_body
+from homeostat.app.rest.protocol import Reply, json_reply
+from homeostat.app.rest.rows import ticket_of
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
-    from homeostat.app.rest.answering import Answered
-    from homeostat.app.rest.protocol import Message, Receive
-    from homeostat.app.rest.service import Service, Slot
+    from collections.abc import Sequence
+
+    from homeostat.app.rest.service import Service
+    from homeostat.app.rest.ticket import Ticket
 
 DATATYPES = {"number": "FP64", "boolean": "BOOL", "category": "BYTES", "timestamp": "BYTES", "text": "BYTES"}
 _FLOATS = dict.fromkeys(("FP16", "FP32", "FP64"), (float, int))
@@ -82,12 +84,12 @@ def model_ready(service: Service, name: str, version: str | None) -> Reply:
 
 def model_metadata(service: Service, name: str, version: str | None) -> Reply:
     """``GET /v2/models/{name}``."""
-    slot = service.serving_version(name, version)
+    slot = service.serving_version(name, version) or service.serving().main
     manifest = slot.manifest
     return json_reply(
         {
             "name": name,
-            "versions": [str(slot.version)],
+            "versions": [str(number) for number in service.serving().wanted.traffic.answering],
             "platform": "onnx_onnxruntime",
             "inputs": [{"name": each.name, "datatype": DATATYPES[each.kind], "shape": [-1]} for each in manifest.inputs],
             "outputs": [
@@ -99,27 +101,33 @@ def model_metadata(service: Service, name: str, version: str | None) -> Reply:
     )
 
 
-async def infer(service: Service, scope: Message, receive: Receive, started: float, name: str, version: str | None) -> Reply:
-    """``POST /v2/models/{name}[/versions/{version}]/infer``.
+def begin(service: Service, body: bytes, started: float, name: str, version: str | None) -> Ticket:
+    """The ticket of the body of ``POST /v2/models/{name}[/versions/{version}]/infer``.
 
     Raises:
         RequestError: anything about the request that is not right.
     """
     slot = service.serving_version(name, version)
-    asked = parse_inference(await read_json_body(scope, receive, service.limits))
-    names = [each.name for each in slot.manifest.outputs] + ["prediction_id"]
+    asked = parse_inference(body)
+    names = [each.name for each in (slot or service.serving().main).manifest.outputs] + ["prediction_id"]
     wanted = [each.name for each in asked.outputs] if asked.outputs else names
     unknown = [each for each in wanted if each not in names]
     if unknown:
         raise RequestError("HS501", f"got output {unknown[0][:80]!r}; allowed: {', '.join(names)}")
-    answered = await answer(service, slot, tensor_rows(asked.inputs, service.limits.max_rows), started)
-    tensors = _tensors(slot, answered)
-    reply: dict[str, Any] = {"model_name": name, "model_version": str(slot.version)}
-    if asked.id is not None:
-        reply["id"] = asked.id
-    reply["parameters"] = {"request": answered.request}
-    reply["outputs"] = [tensors[each] for each in wanted]
-    return json_reply(reply)
+    rows = tensor_rows(asked.inputs, service.limits.max_rows)
+    return ticket_of(service, rows, partial(reply, asked.id, wanted), started, slot)
+
+
+def reply(asked: str | None, wanted: Sequence[str], ticket: Ticket) -> Reply:
+    """The protocol's answer with the outputs that are wanted; ``asked`` is the id that the caller gave."""
+    tensors = _tensors(ticket)
+    versions = ticket.versions
+    said: dict[str, Any] = {"model_name": ticket.slot.model, "model_version": str(ticket.slot.version) if versions is None else ""}
+    if asked is not None:
+        said["id"] = asked
+    said["parameters"] = {"request": ticket.request} | ({} if versions is None else {"versions": versions})
+    said["outputs"] = [tensors[each] for each in wanted]
+    return json_reply(said)
 
 
 def parse_inference(body: bytes) -> Inference:
@@ -180,8 +188,8 @@ def _column(tensor: Tensor) -> list[Any]:
     return column
 
 
-def _tensors(slot: Slot, answered: Answered) -> dict[str, dict[str, Any]]:
-    found, count = answered.answers, len(answered.answers)
+def _tensors(ticket: Ticket) -> dict[str, dict[str, Any]]:
+    slot, found, count = ticket.slot, ticket.answers, len(ticket.answers)
     data: dict[str, list[Any]] = {"prediction": [each.prediction for each in found]}
     if slot.manifest.task == "binary":
         data["probability"] = [each.probability for each in found]
@@ -193,5 +201,5 @@ def _tensors(slot: Slot, answered: Answered) -> dict[str, dict[str, Any]]:
         each.name: {"name": each.name, "datatype": each.datatype, "shape": [count, *each.shape[1:]], "data": data[each.name]}
         for each in slot.manifest.outputs
     }
-    tensors["prediction_id"] = {"name": "prediction_id", "datatype": "BYTES", "shape": [count], "data": answered.ids}
+    tensors["prediction_id"] = {"name": "prediction_id", "datatype": "BYTES", "shape": [count], "data": ticket.ids}
     return tensors
