@@ -247,7 +247,8 @@ def report(figures: Mapping[str, Any]) -> str:
     return f"""# One model in ONNX Runtime, C and JavaScript
 
 {told["columns"]} mixed columns, LightGBM of {told["trees"]} trees of {told["leaves"]} leaves,
-{figures["rows"]:,} fresh raw rows with nulls, categories never seen, extreme numbers and dates, and epoch seconds. Again: `.venv/bin/python -m benchmarks.edge`.
+{figures["rows"]:,} fresh raw rows with nulls, categories never seen, extreme numbers and dates, and epoch
+seconds. Again: `.venv/bin/python -m benchmarks.edge`.
 
 | target | from LightGBM's own predict | decided otherwise | from the served graph | decided otherwise |
 |---|---:|---:|---:|---:|

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("gcc", "node")
 
-WORDS = ("good", "bad", "slow", "Fine", "never", "again", "caf\u00e9")
+WORDS = ("good", "bad", "slow", "Fine", "never", "again", "\u00e9t\u00e9")
 
 
 def mixed(count: int = 360) -> pl.DataFrame:

@@ -131,7 +131,8 @@ def _tfidf(node: Tfidf, c: CWriter) -> None:
 
 @write.register
 def _single(node: Single, c: CWriter) -> None:
-    c.each(node.out, f"(double)(float){c.known[node.source]}[i]")
+    c.need("single.c")
+    c.each(node.out, f"single({c.known[node.source]}[i])")
 
 
 @write.register

@@ -59,11 +59,11 @@ class CModel:
         CannotStart: there is no gcc.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, *flags: str) -> None:
         files = compile_c(plan, "model", "a test") | {"many.c": _MANY}
         for name, text in files.items():
             (folder / name).write_text(text)
-        run_program("gcc", *C_FLAGS, "-shared", "-fPIC", "model.c", "many.c", "-o", "model.so", "-lm", folder=folder)
+        run_program("gcc", *C_FLAGS, *flags, "-shared", "-fPIC", "model.c", "many.c", "-o", "model.so", "-lm", folder=folder)
         self._library = ctypes.CDLL(str(folder / "model.so"))
         self._names = [each.name for each in plan.inputs]
         width = len(plan.classes) or 1

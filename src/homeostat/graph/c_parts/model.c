@@ -4,6 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__FAST_MATH__)
+#error "without NaN there is no null: compile without -ffast-math"
+#endif
+
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
