@@ -72,7 +72,7 @@ def prediction(project: Project, prediction_id: str) -> dict[str, Any]:
     Raises:
         ProjectError: HS605, no prediction of this id is in the log.
     """
-    from homeostat.infra.predictions import find
+    from homeostat.infra.prediction_records import find
 
     record = find(project.predictions, prediction_id)
     if record is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.app.rest.conftest import ROW, Running, bundle_of, running
 
-from homeostat.infra.predictions import find, read
+from homeostat.infra.prediction_records import find, read
 
 
 def test_one_row_a_list_and_wrapped_rows_are_answered_alike(server: Running) -> None:

@@ -22,7 +22,8 @@ from tests.app.rest.conftest import INPUTS, ROW, bundle_of, constant_bundle, run
 from homeostat.app.rest.server import ServeSettings, bind, follow, serve
 from homeostat.app.rest.service import Current, Service, alone
 from homeostat.errors import BundleError, ProjectError
-from homeostat.infra.predictions import PredictionLog, read
+from homeostat.infra.prediction_records import read
+from homeostat.infra.predictions import PredictionLog
 from homeostat.infra.segment import lost
 from homeostat.serving.bundle import pack, unpack
 

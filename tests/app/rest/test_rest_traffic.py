@@ -14,7 +14,7 @@ from tests.app.rest.conftest import ROW, Running, bundle_of, constant_bundle, ru
 
 from homeostat.app.rest.service import Current, Wanted
 from homeostat.core.traffic import Arm, Segment, Shadow, Traffic
-from homeostat.infra.predictions import read
+from homeostat.infra.prediction_records import read
 
 if TYPE_CHECKING:
     from homeostat.serving.bundle import Bundle

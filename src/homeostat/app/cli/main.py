@@ -45,6 +45,7 @@ COMMANDS: dict[str, str] = {
     "label": "Label rows of the dataset: by rules, a review queue, a file.",
     "monitor": "Evaluate the windows that are due.",
     "operate": "Run the loop: watch, diagnose, repair.",
+    "token": "Say who may ask the prediction server.",
     "keys": "List and replace the keys that sign versions.",
     "reproduce": "Train a version again from its record and compare the graphs.",
     "card": "Write a version's model card from what is on record.",

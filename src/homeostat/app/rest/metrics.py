@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_COUNTERS = ("requests", "predictions", "dropped")
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -26,6 +29,27 @@ class Metrics:
         if route in {"predict", "infer"}:
             self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
             self.seconds += seconds
+
+    def plain(self) -> dict[str, Any]:
+        """The counts as plain values, which ``of_plain`` reads."""
+        counters = {name: [[key, count] for key, count in getattr(self, name).items()] for name in _COUNTERS}
+        return {**counters, "buckets": self.buckets, "seconds": self.seconds}
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> Metrics:
+        """The counts behind ``plain``."""
+        counters = {name: Counter({_key(key): count for key, count in plain[name]}) for name in _COUNTERS}
+        return cls(**counters, buckets=list(plain["buckets"]), seconds=float(plain["seconds"]))
+
+    def plus(self, others: Iterable[Metrics]) -> Metrics:
+        """These counts and those of other workers."""
+        whole = Metrics.of_plain(self.plain())
+        for other in others:
+            for name in _COUNTERS:
+                getattr(whole, name).update(getattr(other, name))
+            whole.buckets = [one + more for one, more in zip(whole.buckets, other.buckets, strict=True)]
+            whole.seconds += other.seconds
+        return whole
 
     def text(self, *, version: int | None, swaps: int, healthy: bool) -> bytes:
         """All metrics in the Prometheus exposition format."""
@@ -57,3 +81,7 @@ class Metrics:
             total += count
             lines.append(f'{name}_bucket{{le="{edge}"}} {total}')
         return [*lines, f"{name}_sum {self.seconds:.6f}", f"{name}_count {total}"]
+
+
+def _key(plain: Any) -> Any:
+    return tuple(plain) if isinstance(plain, list) else plain

@@ -18,7 +18,11 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
-AGAIN: Headers = ((b"retry-after", b"1"),)
+HEADERS_OF: dict[int, Headers] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    429: ((b"retry-after", b"1"),),
+    503: ((b"retry-after", b"1"),),
+}
 encode_json = msgspec.json.Encoder().encode
 
 
@@ -61,7 +65,7 @@ def error_reply(error: HomeostatError, *, plain: bool) -> Reply:
     """An error as JSON: ``{"error": {"code", "message", "fields"}}``, or with ``plain`` (the V2 protocol) ``{"error": text}``."""
     status = error.status if isinstance(error, RequestError) else 503 if isinstance(error, ProjectError) else 500
     fields = list(error.fields) if isinstance(error, RequestError) else []
-    headers = AGAIN if status in (429, 503) else ()
+    headers = HEADERS_OF.get(status, ())
     where = f"{error.place}: " if error.place else ""
     after = f"; {error.next_step}" if error.next_step else ""
     message = f"{where}{error.message}{after}"

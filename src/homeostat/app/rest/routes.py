@@ -70,6 +70,8 @@ async def dispatch(service: Service, route: Route | None, scope: Message, receiv
     method = scope["method"]
     if method != route.method and not (method == "HEAD" and route.method == "GET"):
         raise RequestError("HS504", f"got method {method[:20]}; allowed: {route.method}", status=405)
+    if service.guard is not None:
+        service.guard.check(route.name, next((value for name, value in scope["headers"] if name == b"authorization"), None))
     if route.name not in POSTS:
         return _look_up(service, route)
     body = await read_json_body(scope, receive, service.limits)
@@ -105,7 +107,8 @@ def _look_up(service: Service, route: Route) -> Reply:
 
 def _metrics(service: Service) -> Reply:
     slot, healthy = service.slot, not (service.problem or service.log.failure)
-    return Reply(200, service.metrics.text(version=slot.version if slot else None, swaps=service.swaps, healthy=healthy), CONTENT_TYPE)
+    metrics = service.metrics if service.siblings is None else service.metrics.plus(service.siblings.others())
+    return Reply(200, metrics.text(version=slot.version if slot else None, swaps=service.swaps, healthy=healthy), CONTENT_TYPE)
 
 
 def _root(service: Service) -> Reply:

@@ -20,6 +20,7 @@ import uvicorn
 from homeostat.app.rest.app import make_app
 from homeostat.app.rest.batching import Batcher
 from homeostat.app.rest.fast import FastLane, Lane
+from homeostat.app.rest.guard import Guard
 from homeostat.app.rest.listening import Listener
 from homeostat.app.rest.protocol import Limits
 from homeostat.app.rest.service import Live, Service, Slot, Wanted
@@ -31,6 +32,7 @@ from homeostat.serving.router import Router
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+    from homeostat.app.rest.workers import Siblings
     from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
 
@@ -43,7 +45,7 @@ class ServeSettings:
     """Where and what to serve.
 
     ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way; without ``fast`` all requests take the way
-    through ASGI.
+    through ASGI; ``tls`` names the files of the certificate (with its chain) and of its private key.
     """
 
     name: str
@@ -54,6 +56,20 @@ class ServeSettings:
     drain_s: int = 10
     shield: RowShield | None = None
     fast: bool = True
+    tls: tuple[str, str] | None = None
+
+    def url(self, listener: socket.socket) -> str:
+        """The server's address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{listener.getsockname()[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What several processes share that serve the same: the listener, as ``bind`` gave it, and their counts."""
+
+    listener: socket.socket
+    siblings: Siblings | None = None
 
 
 def announce(url: str) -> None:
@@ -67,8 +83,9 @@ def serve(
     resolve: Resolve,
     log: PredictionLog,
     *,
-    on_ready: Callable[[str], None] = announce,
+    on_ready: Callable[[str], object] = announce,
     stop: threading.Event | None = None,
+    shared: Shared | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or ``stop``; requests under way are finished first. The caller closes the log.
 
@@ -80,11 +97,12 @@ def serve(
         HomeostatError: what ``resolve`` or loading the first model raises.
     """
     service = Service(settings.name, log, settings.limits, settings.shield)
-    listener = bind(settings.host, settings.port)
+    listener = shared.listener if shared is not None else bind(settings.host, settings.port)
+    service.siblings = shared.siblings if shared is not None else None
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())
         lane = Lane(service)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        certificate, key = settings.tls or (None, None)
         config = uvicorn.Config(
             make_app(service),
             http=cast("type[HttpToolsProtocol]", partial(FastLane, lane)) if settings.fast else "httptools",
@@ -96,11 +114,13 @@ def serve(
             log_level="critical",
             access_log=False,
             server_header=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
             proxy_headers=False,
             timeout_keep_alive=int(lane.idle_s),
             timeout_graceful_shutdown=settings.drain_s,
         )
-        server = _Server(config, service, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
+        server = _Server(config, service, lambda: on_ready(settings.url(listener)))
         stop = stop or threading.Event()
         follower = threading.Thread(target=_follow, args=(service, resolve, settings.poll_s, stop, server), name="follower", daemon=True)
         with _signals_kept():
@@ -149,6 +169,8 @@ def follow(service: Service, wanted: Wanted | None) -> bool:
         BundleError: a bundle must not be used; all is as before.
     """
     live = service.live
+    if wanted is not None:
+        _guard(service, wanted)
     if wanted is None or (live is not None and _same(live.wanted, wanted)):
         return False
     known = {} if live is None else {each.digest: each.predictor for each in (*live.arms, *(heard.slot for heard in live.listeners))}
@@ -166,6 +188,13 @@ def follow(service: Service, wanted: Wanted | None) -> bool:
     service.live = Live(wanted, Router(traffic), arms, listeners)
     service.swaps += live is not None
     return True
+
+
+def _guard(service: Service, wanted: Wanted) -> None:
+    """Ask for the tokens that are wanted. Once asked for, they always are: without any left nobody passes."""
+    tokens = wanted.tokens if wanted.tokens is not None or service.guard is None else ()
+    if tokens is not None and (service.guard is None or service.guard.tokens != tokens):
+        service.guard = Guard(tokens)
 
 
 def _same(one: Wanted, other: Wanted) -> bool:
@@ -191,17 +220,19 @@ def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.E
 class _Server(uvicorn.Server):
     """uvicorn's server, with what lives in its loop, telling when it accepts requests."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], object]) -> None:
         super().__init__(config)
         self._service, self._on_started = service, on_started
 
     async def on_tick(self, counter: int) -> bool:
-        """Once a second, look after the connections."""
+        """Once a second, look after the connections and leave the counts to the other workers."""
         if counter % TICKS_A_SECOND == 0:
             now = time.perf_counter()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, FastLane):
                     connection.sweep(now)
+            if self._service.siblings is not None:
+                self._service.siblings.leave(self._service.metrics)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

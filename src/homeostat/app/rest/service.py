@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from homeostat.app.rest.batching import Batcher
+    from homeostat.app.rest.guard import Guard
     from homeostat.app.rest.listening import Listener
+    from homeostat.app.rest.workers import Siblings
+    from homeostat.core.tokens import Token
     from homeostat.core.traffic import Traffic
     from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
@@ -37,10 +40,11 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What should serve: how requests are spread over versions, and the versions."""
+    """What should serve: how requests are spread over versions, the versions, and who may ask (None: anybody)."""
 
     traffic: Traffic
     versions: tuple[Current, ...]
+    tokens: tuple[Token, ...] | None = None
 
 
 def alone(current: Current) -> Wanted:
@@ -84,9 +88,14 @@ class Live:
 
 @dataclass(slots=True)
 class Service:
-    """The server's state. ``problem`` says why what is live may be out of date; empty when it is not.
+    """The server's state.
 
-    ``batcher`` is there while the server runs; ``shield`` hides what the charter's privacy says; None when there is nothing to hide.
+    Attributes:
+        problem: why what is live may be out of date; empty when it is not.
+        shield: hides what the charter's privacy says; None when there is nothing to hide.
+        guard: asks for tokens; None: nobody needs one.
+        siblings: the other workers; None: there are none.
+        batcher: is there while the server runs.
     """
 
     name: str
@@ -94,9 +103,11 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     shield: RowShield | None = None
     live: Live | None = None
+    guard: Guard | None = None
     problem: str = ""
     swaps: int = 0
     metrics: Metrics = field(default_factory=Metrics)
+    siblings: Siblings | None = None
     ids: Ids = field(default_factory=Ids)
     batcher: Batcher = field(init=False)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="predict"))
