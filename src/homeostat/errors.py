@@ -103,6 +103,8 @@ CODES: dict[str, str] = {
     "HS386": "an MLflow server refuses what was asked",
     "HS401": "the bundle is missing, damaged or altered",
     "HS403": "the bundle is of a format this program does not read",
+    "HS410": "the model holds a part that cannot be written for this target",
+    "HS411": "an exported model does not answer what the bundle answers",
     "HS420": "a row of a batch cannot be scored",
     "HS421": "the input of a batch changed while it was scored",
     "HS422": "another process is writing the same output",

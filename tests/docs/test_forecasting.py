@@ -14,6 +14,7 @@ from homeostat.app.cli.main import main
 from homeostat.flow.project import open_project
 from homeostat.flow.registry import champion, version_of
 from homeostat.flow.signing import signed
+from homeostat.infra.prediction_records import read
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "forecasting.md").read_text(encoding="utf-8")
@@ -97,7 +98,7 @@ def test_what_came_is_the_label_and_the_loop_turns(bikes: Path, capsys: pytest.C
     assert turn["problem"] == ""
     windows = [each for each in asked(bikes, capsys, "history")["facts"] if str(each["id"]).startswith("diagnosis-")]  # type: ignore[attr-defined]
     assert windows
-    log = [json.loads(line) for each in (bikes / ".homeostat" / "predictions").glob("*.jsonl") for line in each.read_text().splitlines()]
+    log = read(bikes / ".homeostat" / "predictions").records
     first = next(each for each in log if str(each["inputs"]["moment"]).startswith("2011-03-06T00:00"))
     assert first["lower"] <= first["prediction"] <= first["upper"]
     traced = asked(bikes, capsys, "trace", first["id"])

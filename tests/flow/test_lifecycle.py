@@ -20,6 +20,7 @@ from homeostat.flow.approvals import approve
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.datasets import read_dataset
 from homeostat.flow.evaluate import evaluate
+from homeostat.flow.export import export
 from homeostat.flow.feasible import check
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run
@@ -27,7 +28,7 @@ from homeostat.flow.project import Project, open_project
 from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, versions
 from homeostat.flow.score import score
-from homeostat.flow.serving import export, serving
+from homeostat.flow.serving import serving
 from homeostat.flow.train import Order, split_rows, train
 from homeostat.flow.training_rows import training_rows
 from homeostat.flow.validate import validate
@@ -233,7 +234,7 @@ def test_the_exported_graph_is_the_served_one(project: Project, months: list[Mon
     import onnxruntime
 
     done = export(project, tmp_path / "out", ("onnx",))
-    assert done["files"] == ["bom.cdx.json", "manifest.json", "model.onnx", "plan.json"]
+    assert done["files"] == ["README.md", "bom.cdx.json", "check.py", "manifest.json", "model.onnx", "parity.json", "plan.json"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
     assert manifest["name"] == "bike-demand"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from homeostat.errors import ProjectError
-from homeostat.flow.bom import BOM_FILE, bill_of
 from homeostat.flow.registry import CHAMPION, Version, serving_version
 from homeostat.flow.signing import check_pointer, trusted_bundle
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from homeostat.flow.project import Project
     from homeostat.serving.bundle import Bundle
 
@@ -38,24 +35,3 @@ def serving(project: Project) -> Serving:
         raise ProjectError("HS608", "no version is promoted yet", next_step="`homeostat run` trains, validates and promotes one")
     check_pointer(project, pointer)
     return Serving(version, trusted_bundle(project, version))
-
-
-def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """Write the champion as files: ``onnx`` gives the graph, its manifest, the plan, and the bill of materials.
-
-    Raises:
-        ProjectError: HS609, a kind this version does not write; HS602, the folder cannot be written.
-    """
-    unknown = [kind for kind in kinds if kind != "onnx"]
-    if unknown:
-        raise ProjectError("HS609", f"got {', '.join(unknown)!r} to export; this version writes onnx", place="--to")
-    now = serving(project)
-    bom = bill_of(project, now.version, now.bundle)
-    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan, BOM_FILE: bom}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise ProjectError("HS602", f"cannot be written: {error.strerror}", place=str(folder)) from error
-    return {"folder": str(folder), "files": sorted(files), "version": now.version.number, "bundle": now.version.bundle}
