@@ -279,7 +279,7 @@ def test_a_repair_that_cannot_go_on_ends_with_an_outcome(slipping: Project, mont
         assert "HS302" in str(hopeless.require(done.outcome).body["detail"])
 
 
-def test_in_a_window_that_saw_a_swap_each_version_is_judged_by_its_own_rows(slipping: Project, months: list[Month], serve_month: Serve) -> None:
+def test_in_a_window_with_a_swap_each_version_is_judged_by_its_own_rows(slipping: Project, months: list[Month], serve_month: Serve) -> None:
     from homeostat.app.demo.months import Month as Cut
     from homeostat.flow.monitor import monitor
 

@@ -209,7 +209,7 @@ def test_a_tampered_bundle_is_refused_with_its_name_wherever_it_is_loaded(projec
     path.write_bytes(bytes(content))
     now = resolve()
     assert now is not None
-    loads: list[Callable[[], object]] = [lambda: load_bundle(project, version.bundle), lambda: serving(project), now.load]
+    loads: list[Callable[[], object]] = [lambda: load_bundle(project, version.bundle), lambda: serving(project), now.versions[0].load]
     for load in loads:
         with pytest.raises(BundleError, match=rf"HS401.*{version.bundle}.*altered or damaged"):
             load()
