@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeostat.app.rest.service import Service, Slot
+    from homeostat.app.rest.ticket import Form
     from homeostat.graph.decode import Read
 
 SHAPES = 'an object of named fields, a list of them, or {"rows": [...]}'
@@ -53,18 +54,27 @@ def begin(service: Service, body: bytes, started: float) -> Ticket:
         RequestError: anything about the request that is not right.
     """
     slot = service.serving()
-    if service.shield is None and (found := _fast(service, slot, body)) is not None:
-        return Ticket(slot, *found, reply, started)
-    return ticket_of(service, slot, parse_rows(body, slot.manifest.accepted()), reply, started)
+    ticket = quick_ticket(service, slot, body, reply, started)
+    return ticket or ticket_of(service, slot, parse_rows(body, slot.manifest.accepted()), reply, started)
+
+
+def quick_ticket(service: Service, slot: Slot, body: bytes, form: Form, started: float) -> Ticket | None:
+    """The ticket of a body that is right at first sight, an object or a list of them; None: it needs a second look."""
+    found = _fast(service, slot, body) if service.shield is None else None
+    return None if found is None else Ticket(slot, *found, form, started)
 
 
 def reply(ticket: Ticket) -> Reply:
     """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``."""
-    told = [
+    return json_reply(Predicted(ticket.slot.model, ticket.slot.version, ticket.request, told_rows(ticket)))
+
+
+def told_rows(ticket: Ticket) -> list[Told]:
+    """What is told of each row of an answered ticket."""
+    return [
         Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
         for name, each in zip(ticket.ids, ticket.answers, strict=True)
     ]
-    return json_reply(Predicted(ticket.slot.model, ticket.slot.version, ticket.request, told))
 
 
 def _fast(service: Service, slot: Slot, body: bytes) -> tuple[list[Read], list[msgspec.Raw]] | None:
@@ -111,8 +121,17 @@ def parse_rows(body: bytes, accepted: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of a body; what is in them is for the decoder to judge.
 
     Raises:
-        RequestError: HS501, not one of the three shapes, or an object that names a field twice.
+        RequestError: HS501, not one of the three shapes, or an object that names a field twice; HS502, a row that is no object.
     """
+    rows = parse_values(body, accepted)
+    for at, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise no_object(row, at)
+    return rows
+
+
+def parse_values(body: bytes, accepted: Sequence[str]) -> list[Any]:
+    """As ``parse_rows``, and what stands where a row should may be any value."""
     value = decode_json(body)
     wrapped = isinstance(value, dict) and isinstance(value.get("rows"), list) and "rows" not in accepted
     if wrapped and len(value) > 1:
@@ -121,14 +140,15 @@ def parse_rows(body: bytes, accepted: Sequence[str]) -> list[dict[str, Any]]:
     rows = value["rows"] if wrapped else [value] if isinstance(value, dict) else value
     if not isinstance(rows, list):
         raise RequestError("HS501", f"got {_json_kind(value)}; allowed: {SHAPES}", status=422)
-    for at, row in enumerate(rows):
-        if not isinstance(row, dict):
-            field = {"row": at, "field": "", "got": _json_kind(row), "allowed": "an object of named fields"}
-            raise RequestError(
-                "HS502", f"got {_json_kind(row)}; allowed: an object of named fields", status=422, fields=(field,), place=f"row {at}"
-            )
-    _refuse_duplicates(body, rows, wrapped=wrapped)
+    _refuse_duplicates(body, [row for row in rows if isinstance(row, dict)], wrapped=wrapped)
     return rows
+
+
+def no_object(value: Any, row: int) -> RequestError:
+    """What is said of a row that is no object of named fields."""
+    field: dict[str, object] = {"row": row, "field": "", "got": _json_kind(value), "allowed": "an object of named fields"}
+    message = f"got {_json_kind(value)}; allowed: an object of named fields"
+    return RequestError("HS502", message, status=422, fields=(field,), place=f"row {row}")
 
 
 def _json_kind(value: Any) -> str:

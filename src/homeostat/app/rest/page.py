@@ -1,0 +1,3 @@
+"""draft"""
+HTML = b"text/html"
+def reply(s): ...
