@@ -102,7 +102,7 @@ class Explaining:
         """What each column adds to the rows' scores.
 
         Raises:
-            RequestError: HS506 (429), too many wait; HS503 (413), too many rows; HS507 (501), the model cannot be explained.
+            RequestError: HS506 (429), too many wait; HS503 (413), too many rows.
         """
         if self._under_way >= MOST_WAITING:
             raise RequestError("HS506", f"{self._under_way} explanations are under way", status=429, next_step="try again in a second")
