@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from homeostat.app.rest.ticket import Ticket
     from homeostat.graph.explain import Explained, Reference
     from homeostat.graph.plan import Plan
+    from homeostat.graph.shapley_rows import LaidOut
 
     Known = Callable[[str], Reference | None]
 
 EXACT_ROWS, SAMPLED_ROWS = 64, 8
 """Rows of one request: a sampled one asks the model some hundred times."""
 MOST_WAITING = 16
-EXAMPLES = 16
-"""How often the example row stands in its reference: as many orders of the fields are sampled."""
+DRAWS = 16
+"""Orders of the fields that are sampled against the example row."""
 _SEED = 0
 
 
@@ -74,6 +75,7 @@ class Model:
     slot: Slot
     plan: Plan
     reference: Reference
+    forests: dict[str, LaidOut]
     compared_with: str
     exact: bool
 
@@ -83,7 +85,7 @@ class Model:
         from homeostat.graph.explain import explain
 
         decoded = decode_rows(self.plan.inputs, rows, self.slot.manifest.ignored)
-        return explain(self.plan, decoded, self.reference, self.slot.predictor.score_decoded, _SEED)
+        return explain(self.plan, decoded, self.reference, self.slot.predictor.score_decoded, _SEED, self.forests)
 
 
 class Explaining:
@@ -127,14 +129,14 @@ def model_of(slot: Slot, known: Reference | None) -> Model:
     """What it takes to explain a slot: a reference of training rows if there is one, else the manifest's example."""
     from homeostat.graph.decode import decode_rows
     from homeostat.graph.encode import load_plan
-    from homeostat.graph.explain import exactly, reference_of
+    from homeostat.graph.explain import exactly, laid_out, row_reference
 
     plan = load_plan(slot.predictor.plan)
     if known is not None:
-        return Model(slot, plan, known, "training rows", exactly(plan))
-    example = {each.name: each.example for each in slot.manifest.inputs}
-    reference = reference_of(plan, decode_rows(plan.inputs, [example] * EXAMPLES), _SEED)
-    return Model(slot, plan, reference, "the example row", exactly(plan))
+        return Model(slot, plan, known, laid_out(plan, known), "training rows", exactly(plan))
+    example = decode_rows(plan.inputs, [{each.name: each.example for each in slot.manifest.inputs}])
+    reference = row_reference(plan, example, DRAWS)
+    return Model(slot, plan, reference, laid_out(plan, reference, example), "the example row", exactly(plan))
 
 
 async def reply(service: Service, body: bytes, started: float) -> Reply:
