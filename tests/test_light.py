@@ -47,7 +47,7 @@ def test_the_prediction_server_of_a_project_loads_no_training(trained: Path) -> 
     code = f"""
 import threading, urllib.request
 from pathlib import Path
-from homeostat.app.rest.project import pointer_of, ServeSettings, serve
+from homeostat.app.rest.project import wanted_of, ServeSettings, serve
 from homeostat.flow.project import open_project
 from homeostat.infra.predictions import PredictionLog
 stop = threading.Event()
@@ -57,7 +57,7 @@ def ask(url):
         stop.set()
     threading.Thread(target=call).start()
 with open_project(Path({str(trained)!r})) as project, PredictionLog(project.predictions) as log:
-    serve(ServeSettings(project.charter.name, port=0), pointer_of(project), log, on_ready=ask, stop=stop)
+    serve(ServeSettings(project.charter.name, port=0), wanted_of(project), log, on_ready=ask, stop=stop)
 """
     assert loaded_by(code).isdisjoint(
         {"sklearn", "pandas", "optuna", "lightgbm", "scipy", "polars", "duckdb", "deltalake", "dbos", "pyarrow", "onnx"}

@@ -85,9 +85,6 @@ def test_the_glossary_has_every_word_of_the_design_once_and_in_order() -> None:
     words = [word for word, _ in rows]
     assert [term for term in TERMS if term not in words] == []
     assert words == sorted(set(words))
-    meanings = dict(rows)
-    for word in ("shadow", "canary"):
-        assert meanings[word].endswith("; not there yet")
     assert [word for word, meaning in rows if len(meaning) < 15] == []
 
 

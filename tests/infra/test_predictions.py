@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from homeostat.errors import ProjectError
 from homeostat.infra import predictions
-from homeostat.infra.predictions import Ids, Prediction, PredictionLog, count, find, moment_of, read, to_frame, utc_text
+from homeostat.infra.prediction_records import count, find, moment_of, read, read_frame
+from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
 
 
 def record(name: str, row: int = 0, at: datetime | None = None, **inputs: Any) -> Prediction:
@@ -54,7 +55,7 @@ def test_no_folder_and_an_empty_log_have_no_records(tmp_path: Path) -> None:
     assert read(tmp_path / "none").records == []
     assert count(tmp_path / "none") == 0
     assert find(tmp_path / "none", f"pr-{Ids().take(1)[0]}") is None
-    assert to_frame([]).is_empty()
+    assert read_frame(tmp_path / "none").frame.is_empty()
 
 
 def test_threads_lose_nothing_even_when_the_log_is_small(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_ids_rise_and_never_repeat_across_threads() -> None:
 def test_frame_has_raw_fields_and_the_record_beside_them(tmp_path: Path) -> None:
     with PredictionLog(tmp_path) as log:
         log.append([record("pr-1", hr=1, season="a", id="mine"), record("pr-2", 1, hr=2.5, season=None)])
-    frame = to_frame(read(tmp_path).records)
+    frame = read_frame(tmp_path).frame
     assert frame["hr"].to_list() == [1.0, 2.5]
     assert frame["season"].to_list() == ["a", None]
     assert frame["id"].to_list() == ["mine", None]

@@ -17,8 +17,8 @@ class Fact:
     """One thing that happened. ``(kind, key)`` names it for ever; ``causes`` are the ids of the facts it follows from.
 
     Kinds in use: charter, delivery, absence, repair, dataset, reference, decisions, run, trial, candidate, holdout, evaluation,
-    bias_variance, verdict, version, approval, forecast, staging, promotion, rollback, export, reproduction, explanation, study,
-    model_test, labels, dataset_labels, queue, key, signing_key, window, finding, diagnosis, quarantine, action, outcome.
+    bias_variance, verdict, version, approval, forecast, staging, promotion, rollback, traffic, export, reproduction, explanation, study,
+    model_test, labels, dataset_labels, queue, key, signing_key, token, token_end, window, finding, diagnosis, quarantine, action, outcome.
 
     A body may hold ``measures``, numbers by name: such a fact can be found and sorted by them (``Query``).
     """

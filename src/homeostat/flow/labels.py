@@ -45,7 +45,7 @@ def take_labels(project: Project, path: Path) -> Fact:
     # The join itself says what is wrong with the columns; an empty log joins to nothing but is checked the same.
     whole = with_combined(frame, task.target, project.charter.objectives)
     key = label_key(task)
-    report = join_labels(_joinable(read_served(project).frame, key), _timed(whole, task), task.target, key)
+    report = join_labels(_joinable(read_served(project, key).frame, key), _timed(whole, task), task.target, key)
     keys = ["prediction_id", *key]
     stored = frame.select(
         *[

@@ -17,6 +17,8 @@ from homeostat.monitoring.diagnose import Context
 from homeostat.monitoring.observe import Breaches
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.flow.project import Project
@@ -74,12 +76,19 @@ def _views(project: Project, served: Served, as_of: datetime) -> list[View]:
     views = []
     for span in due(windows_of(frame["_moment"], length), as_of):
         rows = rows_in(frame, "_moment", span)
-        if rows.height:
-            # A window that saw a swap is judged by the rows of the version that answered most of it.
-            number = rows["_version"].value_counts(sort=True)["_version"][0]
+        for number in _judged(rows, project.charter.monitor.min_rows):
             mine = (part.filter(part["_version"] == number) for part in (rows, rows_in(joined, "_moment", span)))
             views.append(View(span.start, span.end, version_numbered(project, int(number)), *mine))
     return views
+
+
+def _judged(rows: pl.DataFrame, min_rows: int) -> list[str]:
+    """The versions whose rows of a window are judged, most rows first: each by its own rows where a window was routed or saw a swap.
+
+    Those with too few rows to judge are left out, but for the one that has most.
+    """
+    counts = rows["_version"].value_counts().sort("count", "_version", descending=[True, False])
+    return [version for at, (version, count) in enumerate(counts.iter_rows()) if at == 0 or count >= min_rows]
 
 
 def _judge(project: Project, view: View, key: str, stage: str) -> Fact:

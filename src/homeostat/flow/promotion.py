@@ -99,8 +99,7 @@ def promote(project: Project, version: Fact, *, reason: str = "asked for", inten
     if pointer is not None and pointer.fact == version.id:
         return project.require(pointer.moved_by)
     current = champion(project)
-    require_unaltered(project, *_relied_on(project, version, current), pointer=CHAMPION)
-    approvals = _let_through(project, version)
+    approvals = let_through(project, version, current)
     body: dict[str, object] = {
         "version": version.id,
         "bundle": version.body["bundle"],
@@ -121,8 +120,13 @@ def _relied_on(project: Project, version: Fact, current: Version | None) -> tupl
     return (version.id, *behind, *approvals, *((current.fact.id,) if current else ()))
 
 
-def _let_through(project: Project, version: Fact) -> tuple[Fact, ...]:
-    """The approvals that let a version serve; none where the charter asks for none."""
+def let_through(project: Project, version: Fact, current: Version | None) -> tuple[Fact, ...]:
+    """The approvals that let a version answer beside the current champion, or in its place; none where the charter asks for none.
+
+    Raises:
+        Refusal: HS701, HS711 to HS714; BundleError: HS401; ProjectError: HS620, as of ``promote``.
+    """
+    require_unaltered(project, *_relied_on(project, version, current), pointer=CHAMPION)
     require_gates(project, version)
     registered = version_of(project, version.id)
     trusted_bundle(project, registered)

@@ -1,4 +1,4 @@
-"""Signatures of what promotes a model: versions when they are registered, and each move of a pointer; made and checked here.
+"""Signatures of what lets a model answer: versions when they are registered, and each move of a pointer; made and checked here.
 
 A signature covers the fact's own body and the digests of the facts it rests on, so that none of them can be changed afterwards. It proves
 that the holder of the project's private key made the fact. Who that is is claimed, not proved: the actor is the operating-system user and
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from homeostat.serving.bundle import Bundle
 
 VALID = timedelta(days=730)
-SIGNED_KINDS = ("version", "staging", "promotion", "rollback")
+SIGNED_KINDS = ("version", "staging", "promotion", "rollback", "traffic")
+MOVERS: dict[str, tuple[str, ...]] = {"staging": ("staging",), "champion": ("promotion", "rollback"), "traffic": ("traffic",)}
+"""The pointers that move only by what is signed, and the kinds of facts that may move each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def trusted_bundle(project: Project, version: Version) -> Bundle:
 
 
 def check_pointer(project: Project, pointer: Pointer) -> None:
-    """Make sure that the version a pointer stands at is signed, and so is what moved it, which moved it there.
+    """Make sure that what a pointer stands at is signed, and so is what moved it, which may move it and moved it there.
 
     Raises:
         Refusal: HS711 or HS712.
@@ -202,7 +204,10 @@ def check_pointer(project: Project, pointer: Pointer) -> None:
 
 
 def _check_move(because: Fact, pointer: Pointer) -> None:
-    moved_to = because.body.get("version", "nothing")
+    """A traffic is what its pointer stands at; any other move names the version it moves to."""
+    if because.kind not in MOVERS[pointer.name]:
+        raise _refused(because, "HS711", f"it is no fact that moves the pointer {pointer.name!r}")
+    moved_to = because.id if because.kind == "traffic" else because.body.get("version", "nothing")
     if moved_to != pointer.fact:
         raise _refused(because, "HS711", f"the pointer {pointer.name!r} stands at {pointer.fact}, and this moved it to {moved_to}")
 
@@ -219,7 +224,7 @@ def check_signatures(project: Project) -> Iterator[Refusal]:
                 check(project, fact, known)
             except Refusal as error:
                 yield error
-    for name in ("staging", "champion"):
+    for name in MOVERS:
         pointer = project.ledger.pointer(name)
         try:
             if pointer is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from homeostat.charter.effective import SAID
 from homeostat.errors import ProjectError
 from homeostat.flow.registry import version_numbered
+from homeostat.flow.traffic import behind, state_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def trace(project: Project, prediction_id: str) -> dict[str, Any]:
-    """Everything behind one prediction: request, version, gates, run, dataset, contract, source files and rows, code, approver.
+    """Everything behind one prediction: request, routing, version, gates, run, dataset, contract, source files and rows, code, approver.
 
     Raises:
         ProjectError: HS605, no prediction of this id is in the log.
@@ -31,7 +32,8 @@ def trace(project: Project, prediction_id: str) -> dict[str, Any]:
     verdict = project.require(str(body["verdict"]))
     promotion = _promotion(project, version.fact, str(record["at"]))
     return {
-        "prediction": {key: record[key] for key in ("id", "request", "at", "inputs", "prediction")},
+        "prediction": {key: record[key] for key in ("id", "request", "at", "arm", "inputs", "prediction")},
+        "routing": behind(project, record),
         "version": {"number": version.number, "id": version.fact.id, "learner": body["learner"], "bundle": body["bundle"]},
         "gates": [gate["detail"] for gate in verdict.body["gates"]],
         "promotion": {"id": promotion.id, "at": promotion.at.isoformat(), "approved_by": promotion.body.get("approved_by", "")}
@@ -70,7 +72,7 @@ def prediction(project: Project, prediction_id: str) -> dict[str, Any]:
     Raises:
         ProjectError: HS605, no prediction of this id is in the log.
     """
-    from homeostat.infra.predictions import find
+    from homeostat.infra.prediction_records import find
 
     record = find(project.predictions, prediction_id)
     if record is None:
@@ -153,7 +155,7 @@ def _place(project: Project, found: pl.DataFrame) -> dict[str, Any] | None:
 
 
 def connected(project: Project, fact: Fact) -> dict[str, Any]:
-    """A fact with what it follows from and what follows from it; a charter with what it changed, a version with its stage and moves."""
+    """A fact with what it follows from and what follows from it; with what a charter changed, a version's stage, a traffic's state."""
     from dataclasses import asdict
 
     from homeostat.flow.promotion import stage_history, stage_of
@@ -162,6 +164,8 @@ def connected(project: Project, fact: Fact) -> dict[str, Any]:
     changed: dict[str, Any] = {"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {}
     if fact.kind == "version":
         changed = {"stage": stage_of(project, fact), "moves": [one.id for one in stage_history(project, fact)]}
+    if fact.kind == "traffic":
+        changed = {"routes": str(fact.body["words"]), "state": state_of(project, fact)}
     return {
         "id": fact.id,
         "kind": fact.kind,

@@ -1,10 +1,12 @@
-"""One segment file of an append-only log: owned by one process, whole up to a known size; and the tally of what a kill took."""
+"""One segment file of an append-only log: locked by its process, whole up to a known size; and the tally of what a kill took."""
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,20 +26,21 @@ class Segment:
 
     @classmethod
     def open(cls, folder: Path) -> Segment:
-        """A new segment of today that no other process has."""
+        """A new segment of today, locked as long as it is open. Its name is never used again: partitions are named after it."""
         day = datetime.now(UTC).date().isoformat()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for n in range(1_000_000):
+            while True:
                 with suppress(FileExistsError):
-                    path = folder / f"{day}-{os.getpid()}-{n}.jsonl"
-                    return cls(path, day, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+                    path = folder / f"{day}-{os.getpid()}-{time.time_ns():x}.jsonl"
+                    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits only while somebody finds out that the file is empty
+                    return cls(path, day, descriptor)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ProjectError(
                 "HS602", f"the prediction log cannot be written: {reason}", place=str(folder), next_step="make the folder writable"
             ) from error
-        raise ProjectError("HS602", "the folder holds a million segments of this process and day", place=str(folder))
 
     def open_for(self, limit: int) -> bool:
         """False when the day is over, the segment is large enough, or somebody deleted it: what is written then is lost at the close."""

@@ -19,7 +19,7 @@ from homeostat.stats.resample import Resampling
 from homeostat.validation.gates import compile_gates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from homeostat.core.records import Score
     from homeostat.core.sections import Objective, Problem, Success
@@ -270,14 +270,26 @@ def _contract(gate: Gate, evidence: Evidence, _success: Success, _seed: int) -> 
     if evidence.inputs is None or evidence.champion_inputs is None:
         return _result(gate, False, None, f"the inputs of the {'candidate' if evidence.inputs is None else 'champion'} are not known")
     ours, theirs = _kinds(evidence.inputs), _kinds(evidence.champion_inputs)
-    broken = [f"{name} is no longer accepted" for name in (*theirs, *evidence.champion_optional) if name not in ours]
     needed = ours if evidence.needed_inputs is None else evidence.needed_inputs
-    broken += [f"{name} is needed and callers don't send it" for name in needed if name not in theirs]
-    both = [(name, theirs[name], ours[name]) for name in theirs if name in ours]
-    broken += [f"{name} was a {old} and is a {new}" for name, old, new in both if old and new and old != new]
+    broken = broken_requests(ours, needed, theirs, evidence.champion_optional)
     if broken:
         return _result(gate, False, float(len(broken)), f"requests made for the champion would break: {'; '.join(broken)}", 0.0)
     return _result(gate, True, 0.0, f"requests made for the champion are still right ({len(theirs)} fields)", 0.0)
+
+
+def broken_requests(ours: Mapping[str, str], needed: Iterable[str], theirs: Mapping[str, str], optional: Iterable[str]) -> list[str]:
+    """Why requests made for the champion would be wrong for another version, a sentence for each field; none: they are right.
+
+    Args:
+        ours: the fields the version takes, with their kinds; empty where the kind doesn't matter.
+        needed: those of them without which it refuses a row.
+        theirs: the fields the champion needs, with their kinds.
+        optional: fields its callers may send besides.
+    """
+    broken = [f"{name} is no longer accepted" for name in (*theirs, *optional) if name not in ours]
+    broken += [f"{name} is needed and callers don't send it" for name in needed if name not in theirs]
+    both = [(name, theirs[name], ours[name]) for name in theirs if name in ours]
+    return broken + [f"{name} was a {old} and is a {new}" for name, old, new in both if old and new and old != new]
 
 
 def _kinds(fields: Fields) -> dict[str, str]:

@@ -183,7 +183,7 @@ def test_a_month_is_answered_judged_and_told(told: tuple[Path, dict[str, Any]], 
 
 @pytest.mark.slow
 def test_the_error_told_is_that_of_the_logged_answers(told: tuple[Path, dict[str, Any]], months: list[Month]) -> None:
-    from homeostat.infra.predictions import read
+    from homeostat.infra.prediction_records import read
 
     with open_project(told[0] / "homeostat-demo") as project:
         logged = {(r["inputs"]["dteday"], str(r["inputs"]["hr"])): r["prediction"] for r in read(project.predictions).records}

@@ -13,7 +13,7 @@ import pytest
 
 from homeostat.app.rest.protocol import Limits
 from homeostat.app.rest.server import ServeSettings, serve
-from homeostat.app.rest.service import Current
+from homeostat.app.rest.service import Current, Wanted, alone
 from homeostat.graph.plan import Concat, Constant, Impute, Input, Linear, Link, Lookup, Numbers, Plan
 from homeostat.infra.predictions import PredictionLog
 from homeostat.serving.bundle import Bundle, build
@@ -63,7 +63,7 @@ class Running:
     """A server in a thread, its registry (what ``resolve`` answers), and a client."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self.current: Current | Exception | None = None
+        self.current: Current | Wanted | Exception | None = None
         self.log = PredictionLog(folder)
         self.folder = folder
         self.url = ""
@@ -76,13 +76,13 @@ class Running:
             target=lambda: serve(ServeSettings(**settings), self.resolve, self.log, on_ready=self.ready, stop=self.stop)
         )
 
-    def resolve(self) -> Current | None:
+    def resolve(self) -> Wanted | None:
         with self.asked:
             self.polls += 1
             self.asked.notify_all()
         if isinstance(self.current, Exception):
             raise self.current
-        return self.current
+        return alone(self.current) if isinstance(self.current, Current) else self.current
 
     def polled(self) -> None:
         """Wait until whatever stands in the registry now was seen and acted on."""

@@ -30,7 +30,7 @@ from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.serving import serving
 from homeostat.flow.train import Order, train
 from homeostat.flow.validate import validate
-from homeostat.infra.predictions import read
+from homeostat.infra.prediction_records import read
 from homeostat.serving.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ FOLLOWS_S = 1.0
 
 
 @contextmanager
-def serving_process(root: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def serving_process(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """The server of a project on a free port, and what it said when it was ready."""
-    command = [PROGRAM, "serve", "--project", str(root), "--port", "0"]
+    command = [PROGRAM, "serve", "--project", str(root), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

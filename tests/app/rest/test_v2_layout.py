@@ -35,7 +35,9 @@ def row_of(layouts: Layouts, body: bytes) -> Any:
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[list[tuple[str, str, Any]], list[tuple[str, str, Any]]]:
     """Two requests of one form."""
-    columns = draw(st.lists(st.tuples(st.text(min_size=1, max_size=6), st.sampled_from(list(KINDS))), min_size=1, max_size=5, unique_by=lambda x: x[0]))
+    columns = draw(
+        st.lists(st.tuples(st.text(min_size=1, max_size=6), st.sampled_from(list(KINDS))), min_size=1, max_size=5, unique_by=lambda x: x[0])
+    )
     one, two = ([(name, kind, draw(KINDS[kind])) for name, kind in columns] for _ in range(2))
     return one, two
 

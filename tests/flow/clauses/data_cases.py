@@ -226,7 +226,7 @@ def answered(project: Project, row: dict[str, Any]) -> None:
     import threading
     import urllib.request
 
-    from homeostat.app.rest.project import pointer_of
+    from homeostat.app.rest.project import wanted_of
     from homeostat.app.rest.server import ServeSettings, serve
     from homeostat.flow.privacy import served_shield
     from homeostat.infra.predictions import PredictionLog
@@ -239,7 +239,7 @@ def answered(project: Project, row: dict[str, Any]) -> None:
 
     settings = ServeSettings(project.charter.name, port=0, shield=served_shield(project))
     with PredictionLog(project.predictions) as log:
-        thread = threading.Thread(target=serve, args=(settings, pointer_of(project), log), kwargs={"on_ready": tell, "stop": stop})
+        thread = threading.Thread(target=serve, args=(settings, wanted_of(project), log), kwargs={"on_ready": tell, "stop": stop})
         thread.start()
         try:
             assert ready.wait(60)

@@ -75,10 +75,25 @@ def served(clause: str, value: Any) -> Callable[[pytest.FixtureRequest], Outcome
         monkeypatch.setattr(rest, "serve", lambda settings, *_, **__: found.append(asdict(settings)))
         for changes in ({}, {clause: value}):
             edited(folder, changes)
-            rest.serve_project(folder, host=None, port=None, ready=lambda *_: None)
+            rest.serve_project(folder, rest.Asked(), lambda *_: None)
         return found[0], found[1]
 
     return case
+
+
+def crewed(request: pytest.FixtureRequest) -> Outcomes:
+    """How many processes the server is started with."""
+    from homeostat.app.rest import project as rest
+
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    folder: Path = request.getfixturevalue("founded")
+    found: list[Any] = []
+    monkeypatch.setattr(rest, "serve", lambda *_, **__: found.append(1))
+    monkeypatch.setattr(rest, "supervise", lambda count, *_: found.append(count))
+    for changes in ({"deploy.port": 0}, {"deploy.workers": 3, "deploy.port": 0}):
+        edited(folder, changes)
+        rest.serve_project(folder, rest.Asked(), lambda *_: None)
+    return found[0], found[1]
 
 
 def repaired(clause: str, before: Any, after: Any) -> Callable[[pytest.FixtureRequest], Outcomes]:
@@ -206,10 +221,15 @@ CASES = {
     "deploy.approvals[].checklist": promoted(RISK, LISTED, ""),
     "deploy.approver_is_not_author": promoted(RISK, {**RISK, "deploy.approver_is_not_author": True}, ""),
     "deploy.staging": promoted({}, {"deploy.staging": "required"}),
-    "deploy.host": served("deploy.host", "0.0.0.0"),  # noqa: S104 - nothing listens
+    "deploy.host": served("deploy.host", "127.0.0.2"),
     "deploy.port": served("deploy.port", 8001),
     "deploy.max_body_mb": served("deploy.max_body_mb", 1),
     "deploy.max_rows": served("deploy.max_rows", 7),
+    "deploy.max_waiting": served("deploy.max_waiting", 7),
+    "deploy.body_timeout": served("deploy.body_timeout", "5s"),
+    "deploy.workers": crewed,
+    "deploy.tls.certificate": served("deploy.tls", {"certificate": "homeostat.yaml", "key": "homeostat.yaml"}),
+    "deploy.tls.key": served("deploy.tls", {"certificate": "homeostat.yaml", "key": "homeostat.yaml"}),
     "monitor.window": lambda: (spans("day"), spans("week")),
     "monitor.significance": lambda: (findings({"min_effect": 0.01}, 0.3), findings({"min_effect": 0.01, "significance": 1e-12}, 0.3)),
     "monitor.min_effect": lambda: (findings({}), findings({"min_effect": 0.9})),

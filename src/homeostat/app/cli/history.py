@@ -27,6 +27,7 @@ KINDS = (
     "staging",
     "promotion",
     "rollback",
+    "traffic",
     "signing_key",
     "labels",
     "dataset_labels",
@@ -69,7 +70,7 @@ def _told(project: Project, fact: Fact) -> dict[str, Any]:
 
 
 def _what(body: dict[str, Any]) -> str:
-    words = ("path", "status", "cause", "name", "learner", "window", "value", "passed", "rows", "reason", "detail")
+    words = ("path", "status", "cause", "name", "learner", "window", "value", "passed", "rows", "reason", "words", "detail")
     parts = [
         f"{word}={body[word]:.4g}" if isinstance(body[word], float) else f"{word}={body[word]}"
         for word in words

@@ -18,6 +18,7 @@ def _promote(project: Path, version: int | None, to: str) -> Answer:
     from homeostat.flow.project import open_project
     from homeostat.flow.promotion import promote, stage
     from homeostat.flow.registry import champion, version_numbered
+    from homeostat.flow.traffic import ending, in_force
 
     with open_project(project) as opened:
         number = version if version is not None else opened.index.count("version")
@@ -26,10 +27,13 @@ def _promote(project: Path, version: int | None, to: str) -> Answer:
             staged = stage(opened, wanted)
             lines = [f"version {number} is in staging ({staged.id}); next: homeostat promote {number}"]
             return Answer({"staging": staged.id, "version": number}, lines)
+        routed = in_force(opened)
         promotion = promote(opened, wanted)
+        ended = ending(opened, routed)
         now = champion(opened)
         lines = [f"version {now.number if now else '-'} is the champion ({promotion.id}); a running server follows within a second"]
-        data = {"promotion": promotion.id, "version": number, "rollback_to": promotion.body.get("rollback_to", "")}
+        lines += [ended] if ended else []
+        data = {"promotion": promotion.id, "version": number, "rollback_to": promotion.body.get("rollback_to", ""), "ended": ended}
     return Answer(data, lines)
 
 

@@ -17,13 +17,17 @@ def _rollback(project: Path, reason: str) -> Answer:
     from homeostat.flow.project import open_project
     from homeostat.flow.promotion import rollback
     from homeostat.flow.registry import champion
+    from homeostat.flow.traffic import ending, in_force
 
     with open_project(project) as opened:
+        routed = in_force(opened)
         moved = rollback(opened, reason=reason)
+        ended = ending(opened, routed)
         now = champion(opened)
         number = now.number if now else 0
         lines = [f"version {number} is the champion again ({moved.id}); a running server follows within a second"]
-    return Answer({"rollback": moved.id, "version": number, "from": moved.body["from"]}, lines)
+        lines += [ended] if ended else []
+    return Answer({"rollback": moved.id, "version": number, "from": moved.body["from"], "ended": ended}, lines)
 
 
 command = lifecycle_command("rollback", "Put the previous champion back.")(_rollback)

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 @click.option("--host", default=None, help="By default the charter's deploy.host.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=None, help="By default the charter's deploy.port; 0 takes a free one.")
-def _serve(project: Path, host: str | None, port: int | None) -> Answer:
-    from homeostat.app.rest.project import serve_project
+@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes that serve; by default the charter's deploy.workers.")
+@click.option("--open", "is_open", is_flag=True, help="Answer whoever reaches the server, without tokens.")
+def _serve(project: Path, host: str | None, port: int | None, workers: int | None, is_open: bool) -> Answer:
+    from homeostat.app.rest.project import Asked, serve_project
 
-    counts = serve_project(project, host=host, port=port, ready=_ready)
+    counts = serve_project(project, Asked(host, port, workers, is_open), _ready)
     return Answer(counts, [f"stopped; {counts['predictions']} predictions were answered and logged"])
 
 

@@ -24,7 +24,7 @@ def _trace(project: Path, prediction: str) -> Answer:
 
 def _lines(chain: dict[str, Any]) -> list[str]:
     told, version, run, code, data = (chain[key] for key in ("prediction", "version", "run", "code", "dataset"))
-    promotion = chain["promotion"]
+    promotion, routing = chain["promotion"], chain["routing"]
     label, row = chain["label"], chain["row"]
     return [
         f"prediction  {told['id']} at {told['at']}: {told['prediction']}",
@@ -32,6 +32,8 @@ def _lines(chain: dict[str, Any]) -> list[str]:
         f"label       {label['value']} from {label['source']} line {label['line']}" if label else "label       none yet",
         f"raw row     {row['source']} line {row['line']}" if row else "raw row     not delivered",
         f"version     {version['number']} ({version['id']}), {version['learner']}, bundle {version['bundle'][:12]}",
+        f"arm         {told['arm']}" + (", an answer that was not given" if told["arm"] == "shadow" else ""),
+        *([f"routed      {routing['at']} by {routing['by']} ({routing['id']}): {routing['words']}"] if routing else ()),
         f"promoted    {promotion['at']}, approved by {promotion['approved_by']} ({promotion['id']})" if promotion else "promoted    never",
         f"decision    {chain['charter']['decision']} ({chain['charter']['id']})",
         *(f"gate        {gate}" for gate in chain["gates"]),

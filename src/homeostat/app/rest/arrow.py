@@ -33,10 +33,9 @@ async def begin(service: Service, body: bytes, started: float, *, as_arrow: bool
     Raises:
         RequestError: HS501, no Arrow stream that can be read; HS503 (413), too large when unpacked; HS502, bad fields.
     """
-    slot = service.serving()
-    read = partial(table_rows, body, service.limits, slot.manifest.ignored)
+    read = partial(table_rows, body, service.limits, service.serving().main.manifest.ignored)
     rows = await asyncio.get_running_loop().run_in_executor(service.workers, read)
-    return ticket_of(service, slot, rows, reply if as_arrow else predict.reply, started)
+    return ticket_of(service, rows, reply if as_arrow else predict.reply, started)
 
 
 def table_rows(body: bytes, limits: Limits, ignored: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -63,7 +62,7 @@ def table_rows(body: bytes, limits: Limits, ignored: tuple[str, ...]) -> list[di
 
 
 def reply(ticket: Ticket) -> Reply:
-    """The answers as an Arrow stream: ``id`` and what ``/predict`` tells, one column per class where there are several."""
+    """The answers as an Arrow stream: ``id``, what ``/predict`` tells, one column per class where there are several, and ``version``."""
     import polars as pl
 
     slot, found = ticket.slot, ticket.answers
@@ -74,10 +73,10 @@ def reply(ticket: Ticket) -> Reply:
         columns |= {f"probability_{name}": [(each.probabilities or {})[name] for each in found] for name in slot.manifest.classes}
     elif slot.manifest.intervals:
         columns |= {"lower": [each.lower for each in found], "upper": [each.upper for each in found]}
+    columns["version"] = ticket.versions or [slot.version] * len(found)
     buffer = io.BytesIO()
     pl.DataFrame(columns).write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
-    version = (b"homeostat-version", b"%d" % slot.version)
-    return Reply(200, buffer.getvalue(), ARROW, (version, (b"homeostat-request", ticket.request.encode())))
+    return Reply(200, buffer.getvalue(), ARROW)
 
 
 def _plain(frame: pl.DataFrame, limits: Limits, ignored: tuple[str, ...]) -> pl.DataFrame:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from homeostat.app.rest.listening import Audience
 from homeostat.app.rest.scoring import score
 from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import HomeostatError, RequestError
@@ -48,6 +50,7 @@ class Batcher:
         self._new: list[tuple[Ticket, Answered]] = []
         self._held: deque[Scored] = deque()
         self.under_way = 0
+        self._audience = Audience(service, self._loop)
         self._log.wake = lambda: self._loop.call_soon_threadsafe(self._written)
 
     def close(self) -> None:
@@ -63,6 +66,25 @@ class Batcher:
         if self.under_way >= self._service.limits.max_waiting:
             message = f"{self.under_way} requests are under way, as many as this server takes at once"
             raise RequestError("HS506", message, status=429, next_step="try again in a second")
+        if ticket.parts:
+            self._submit_parts(ticket, answered)
+        else:
+            self._take(ticket, answered)
+
+    def _submit_parts(self, ticket: Ticket, answered: Answered) -> None:
+        left = len(ticket.parts)
+
+        def part_answered(_: Ticket) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                ticket.join()
+                answered(ticket)
+
+        for part in ticket.parts:
+            self._take(part, part_answered)
+
+    def _take(self, ticket: Ticket, answered: Answered) -> None:
         self.under_way += 1
         if len(ticket.read) >= SMALL_ROWS:
             self._score_aside(ticket, answered)
@@ -93,6 +115,7 @@ class Batcher:
 
     def _score(self, waiting: Waiting) -> None:
         tickets = [ticket for ticket, _ in waiting]
+        begun = time.perf_counter()
         try:
             lines, records = score(self._service.ids, tickets[0].slot, tickets)
         except Exception as error:  # noqa: BLE001  # told to those who wait: they must not hang
@@ -102,6 +125,7 @@ class Batcher:
                 self._score([each])
         else:
             self._hand_over(waiting, lines, records)
+        self._audience.spent += time.perf_counter() - begun
 
     def _score_aside(self, ticket: Ticket, answered: Answered) -> None:
         def done(future: asyncio.Future[tuple[bytes, int]]) -> None:
@@ -169,8 +193,12 @@ class Batcher:
         self.under_way -= len(waiting)
         for ticket, answered in waiting:
             if ticket.failure is None:
-                self._service.metrics.predictions[ticket.slot.version] += len(ticket.read)
+                slot = ticket.slot
+                self._service.metrics.predictions[slot.version, slot.arm] += len(ticket.read)
             answered(ticket)
+        live = self._service.live
+        if live is not None and live.listeners:
+            self._audience.hear(live.listeners, [ticket for ticket, _ in waiting if ticket.failure is None])
 
     async def answered(self, ticket: Ticket) -> Ticket:
         """Submit a ticket and wait until it may be replied to; see ``submit``."""

@@ -15,7 +15,7 @@ from homeostat.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.app.rest.service import Service, Slot
+    from homeostat.app.rest.service import Service
     from homeostat.app.rest.ticket import Ticket
 
 ROWS_AT_ONCE = 512
@@ -41,7 +41,6 @@ class EachPredicted(msgspec.Struct):
     """The answer to a request whose bad rows are answered in their places; ``refused`` is how many they are."""
 
     model: str
-    version: int
     refused: int
     predictions: list[Told | Refused]
 
@@ -52,8 +51,7 @@ async def predict_each(service: Service, body: bytes, started: float) -> Reply:
     Raises:
         RequestError: what is wrong with the request as a whole: not JSON, no rows, too many.
     """
-    slot = service.serving()
-    rows = parse_values(body, slot.manifest.accepted())
+    rows = parse_values(body, service.serving().main.manifest.accepted())
     if not rows:
         raise RequestError("HS501", "got no rows; allowed: at least one", status=422)
     if len(rows) > service.limits.max_rows:
@@ -61,31 +59,31 @@ async def predict_each(service: Service, body: bytes, started: float) -> Reply:
         raise RequestError("HS503", message, status=413, next_step="send them in several requests, or as a stream of lines")
     found: list[Told | Refused] = []
     for at in range(0, len(rows), ROWS_AT_ONCE):
-        found += await answer_each(service, slot, rows[at : at + ROWS_AT_ONCE], range(at, len(rows)), started)
+        found += await answer_each(service, rows[at : at + ROWS_AT_ONCE], range(at, len(rows)), started)
         await asyncio.sleep(0)  # let others have their turn, whatever these rows were
     refused = sum(isinstance(each, Refused) for each in found)
-    return json_reply(EachPredicted(slot.model, slot.version, refused, found))
+    return json_reply(EachPredicted(service.name, refused, found))
 
 
-async def answer_each(service: Service, slot: Slot, rows: Sequence[Any], numbers: Sequence[int], started: float) -> list[Told | Refused]:
-    """What is said of each row, in their order; refusals name them by their ``numbers``.
+async def answer_each(service: Service, rows: Sequence[Any], numbers: Sequence[int], started: float) -> list[Told | Refused]:
+    """What is said of each row, in their order, with the version that answered; refusals name rows by their ``numbers``.
 
     Raises:
         HomeostatError: the answers cannot be given, whatever the rows are: too much to do, or the log cannot be written.
     """
     found: dict[int, Told | Refused] = {}
     for at, row in enumerate(rows):
-        error = _wrong(service, slot, row)
+        error = _wrong(service, row)
         if error is not None:
             found[at] = refusal(error, numbers[at])
     good = [at for at in range(len(rows)) if at not in found]
     open_ = [good] if good else []
     while open_:  # a row that only the model refuses, because its score is endless, is found by halves
         part = open_.pop()
-        ticket = await service.batcher.answered(ticket_of(service, slot, [rows[at] for at in part], _never, started))
+        ticket = await service.batcher.answered(ticket_of(service, [rows[at] for at in part], _never, started))
         failure = ticket.failure
         if failure is None:
-            found |= zip(part, told_rows(ticket), strict=True)
+            found |= zip(part, with_versions(ticket), strict=True)
         elif not isinstance(failure, RequestError) or failure.code not in ROW_CODES:
             raise failure
         elif len(part) == 1:
@@ -95,6 +93,14 @@ async def answer_each(service: Service, slot: Slot, rows: Sequence[Any], numbers
     return [found[at] for at in range(len(rows))]
 
 
+def with_versions(ticket: Ticket) -> list[Told]:
+    """What is told of each row of an answered ticket, each with the version that answered it."""
+    found = told_rows(ticket)
+    for each in found:
+        each.version = each.version or ticket.slot.version
+    return found
+
+
 def refusal(error: RequestError, row: int) -> Refused:
     """What is told in place of the answer to a row, by its number; the error counts from 0."""
     place = f"row {row}{error.place.removeprefix('row 0')}" if error.place.startswith("row 0") else error.place
@@ -102,12 +108,12 @@ def refusal(error: RequestError, row: int) -> Refused:
     return Refused(Fault(error.code, message, [dict(each, row=row) for each in error.fields]))
 
 
-def _wrong(service: Service, slot: Slot, row: Any) -> RequestError | None:
+def _wrong(service: Service, row: Any) -> RequestError | None:
     """What is wrong with a row by itself."""
     if not isinstance(row, dict):
         return no_object(row, 0)
     try:
-        ticket_of(service, slot, [row], _never, 0.0)
+        ticket_of(service, [row], _never, 0.0)
     except RequestError as error:
         if error.code not in ROW_CODES:
             raise

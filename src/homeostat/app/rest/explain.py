@@ -145,9 +145,9 @@ async def reply(service: Service, body: bytes, started: float) -> Reply:
     Raises:
         RequestError: anything about the request that is not right.
     """
-    slot = service.serving()
+    slot = service.serving().main
     given = parse_rows(body, slot.manifest.accepted())
-    ticket_of(service, slot, given, _never, started)  # judged as rows to predict are
+    ticket_of(service, given, _never, started, slot)  # judged as rows to predict are
     rows = given if service.shield is None else service.shield.taken(given)
     model, found = await service.explaining.explain(service, slot, rows)
     scores = found.base + found.values.sum(axis=1)
@@ -164,7 +164,9 @@ def _told(found: Explained, row: dict[str, Any], at: int, scores: Any) -> Explan
     values = found.values[at, :, output]
     errors = None if found.errors is None else found.errors[at, :, output]
     added = [
-        Added(found.columns[column], row[found.columns[column]], float(values[column]), *(() if errors is None else (float(errors[column]),)))
+        Added(
+            found.columns[column], row[found.columns[column]], float(values[column]), *(() if errors is None else (float(errors[column]),))
+        )
         for column in np.argsort(-np.abs(values), kind="stable").tolist()
     ]
     return Explanation(found.outputs[output], float(found.base[output]), float(scores[output]), added)

@@ -145,6 +145,8 @@ class FastLane(HttpToolsProtocol):
         route, self._route = self._route, None
         self._waiting = (route, started)
         try:
+            if self._service.guard is not None:
+                self._service.guard.check(route.name, next((value for name, value in self._given if name == b"authorization"), None))
             self._service.batcher.submit(begin(self._service, route, b"".join(self._body), started), self._answered)
         except Exception as error:  # noqa: BLE001  # answered, as the application answers it
             self._reply(failed(error, plain=route.name == "infer"))

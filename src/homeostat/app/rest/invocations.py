@@ -35,9 +35,9 @@ def begin(service: Service, body: bytes, started: float, kind: bytes = b"") -> T
     Raises:
         RequestError: anything about the request that is not right.
     """
-    slot = service.serving()
-    rows = csv_rows(body, slot.manifest) if kind == CSV else json_rows(decode_json(body), slot.manifest)
-    return ticket_of(service, slot, rows, reply, started)
+    manifest = service.serving().main.manifest
+    rows = csv_rows(body, manifest) if kind == CSV else json_rows(decode_json(body), manifest)
+    return ticket_of(service, rows, reply, started)
 
 
 def reply(ticket: Ticket) -> Reply:
@@ -158,4 +158,3 @@ def _category(text: str, field: Field) -> str:
         return text
     number = _number(text)
     return text if isinstance(number, str) else text_of(number)
-

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeostat.app.rest.each_row import ROWS_AT_ONCE, Refused, answer_each, refusal
-from homeostat.app.rest.predict import parse_rows, quick_ticket, reply, told_rows
+from homeostat.app.rest.each_row import ROWS_AT_ONCE, Refused, answer_each, refusal, with_versions
+from homeostat.app.rest.predict import parse_rows, quick_ticket, reply
 from homeostat.app.rest.protocol import ClientGoneError, encode_json, told
 from homeostat.errors import HomeostatError, RequestError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from homeostat.app.rest.predict import Told
     from homeostat.app.rest.protocol import Receive, Send
-    from homeostat.app.rest.service import Service, Slot
+    from homeostat.app.rest.service import Service
 
 LINES = (b"application/x-ndjson", b"application/jsonlines", b"application/jsonl")
 MAX_LINE_BYTES = 1 << 20
@@ -115,46 +115,46 @@ async def answer_lines(service: Service, lines: Sequence[Line]) -> bytes:
     Raises:
         HomeostatError: the answers cannot be given, whatever the rows are.
     """
-    slot, started = service.serving(), time.perf_counter()
-    found = await _all_right(service, slot, lines, started) or await _each(service, slot, lines, started)
+    started = time.perf_counter()
+    found = await _all_right(service, lines, started) or await _each(service, lines, started)
     told_lines = []
     for (number, _), each in zip(lines, found, strict=True):
         if isinstance(each, Refused):
             told_lines.append(encode_json({"line": number, "error": each.error}))
         else:
-            told_lines.append(b'{"line":%d,"version":%d,%b' % (number, slot.version, encode_json(each)[1:]))
+            told_lines.append(b'{"line":%d,%b' % (number, encode_json(each)[1:]))
     return b"\n".join(told_lines) + b"\n"
 
 
-async def _all_right(service: Service, slot: Slot, lines: Sequence[Line], started: float) -> Sequence[Told] | None:
+async def _all_right(service: Service, lines: Sequence[Line], started: float) -> Sequence[Told] | None:
     """The answers where all lines are right at first sight, which is the common case."""
     rows = [content for _, content in lines if content is not None]
     if not rows or len(rows) < len(lines):
         return None
-    ticket = quick_ticket(service, slot, b"[" + b",".join(rows) + b"]", reply, started)
+    ticket = quick_ticket(service, b"[" + b",".join(rows) + b"]", reply, started)
     if ticket is None or [bytes(each) for each in ticket.inputs if not isinstance(each, dict)] != rows:
         return None  # what is a list of rows may come from lines that are none: one with two rows, and one half of a row
     await service.batcher.answered(ticket)
     if ticket.failure is None:
-        return told_rows(ticket)
+        return with_versions(ticket)
     if isinstance(ticket.failure, RequestError) and ticket.failure.status == 422:
         return None
     raise ticket.failure
 
 
-async def _each(service: Service, slot: Slot, lines: Sequence[Line], started: float) -> list[Told | Refused]:
+async def _each(service: Service, lines: Sequence[Line], started: float) -> list[Told | Refused]:
     found: dict[int, Told | Refused] = {}
     rows = {}
     for number, content in lines:
         try:
-            rows[number] = _row(service, slot, content)
+            rows[number] = _row(service, content)
         except RequestError as error:
             found[number] = refusal(error, number)
-    found |= zip(rows, await answer_each(service, slot, list(rows.values()), list(rows), started), strict=True)
+    found |= zip(rows, await answer_each(service, list(rows.values()), list(rows), started), strict=True)
     return [found[number] for number, _ in lines]
 
 
-def _row(service: Service, slot: Slot, content: bytes | None) -> dict[str, object]:
+def _row(service: Service, content: bytes | None) -> dict[str, object]:
     """The row in a line.
 
     Raises:
@@ -165,4 +165,4 @@ def _row(service: Service, slot: Slot, content: bytes | None) -> dict[str, objec
         raise RequestError("HS503", f"the line is longer than {longest} bytes", status=413)
     if content[:1] != b"{":
         raise RequestError("HS501", "the line holds no row; allowed: one object of named fields in each line", status=422)
-    return parse_rows(content, (*slot.manifest.accepted(), "rows"))[0]
+    return parse_rows(content, (*service.serving().main.manifest.accepted(), "rows"))[0]

@@ -47,7 +47,7 @@ def reply(service: Service) -> Reply:
     Raises:
         RequestError: HS505 (503), no model is promoted yet.
     """
-    return json_reply(document(service.serving(), service.limits))
+    return json_reply(document(service.serving().main, service.limits))
 
 
 def document(slot: Slot, limits: Limits) -> Schema:
@@ -107,7 +107,10 @@ def _own_paths() -> Schema:
 def _v2_paths(slot: Slot) -> Schema:
     version: Schema = {"name": "version", "in": "path", "required": True, "schema": {"enum": [str(slot.version)]}}
     anything: Schema = {"type": "object"}
-    found: Schema = {"/v2": _get("v2_server", "The server", anything), "/v2/health": _get("v2_health", "What serves and what is wrong", anything)}
+    found: Schema = {
+        "/v2": _get("v2_server", "The server", anything),
+        "/v2/health": _get("v2_health", "What serves and what is wrong", anything),
+    }
     found["/v2/health/live"] = _get("v2_live", "Whether the server lives", record({"live": {"type": "boolean"}}))
     found["/v2/health/ready"] = _get("v2_ready", "Whether a model serves", record({"ready": {"type": "boolean"}}), also=(503,))
     ready = record({"name": {"type": "string"}, "ready": {"type": "boolean"}})
@@ -146,17 +149,21 @@ def _plain_paths() -> Schema:
     }
 
 
-def _get(name: str, summary: str, schema: Schema | None = None, *, content: Schema | None = None, also: tuple[int, ...] = (), **more: Any) -> Schema:
+def _get(
+    name: str, summary: str, schema: Schema | None = None, *, content: Schema | None = None, also: tuple[int, ...] = (), **more: Any
+) -> Schema:
     right = {"description": "Told.", "content": content or {_JSON: {"schema": schema}}}
-    operation = {"operationId": name, "summary": summary, "responses": {"200": right, **_refused(*_LOOKS, *also, plain=name.startswith("v2"))}}
+    operation = {
+        "operationId": name,
+        "summary": summary,
+        "responses": {"200": right, **_refused(*_LOOKS, *also, plain=name.startswith("v2"))},
+    }
     if name == "v2_ready":
         operation["responses"]["503"] = right
     return {"get": {**operation, **more}}
 
 
-def _post(
-    name: str, summary: str, takes: Schema, gives: Schema, *, plain: bool = False, also: tuple[int, ...] = (), **more: Any
-) -> Schema:
+def _post(name: str, summary: str, takes: Schema, gives: Schema, *, plain: bool = False, also: tuple[int, ...] = (), **more: Any) -> Schema:
     operation = {
         "operationId": name,
         "summary": summary,

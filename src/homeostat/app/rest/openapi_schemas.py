@@ -71,15 +71,16 @@ def answer_schema(manifest: Manifest) -> Schema:
     """The answer to one row."""
     share: Schema = {"type": "number", "minimum": 0, "maximum": 1}
     told: Schema = {"id": {"type": "string", "description": "Under which the prediction is logged."}}
+    version: Schema = {"version": {"type": "integer", "description": "That answered the row, where rows of a request may differ in it."}}
     if manifest.task == "regression":
         told["prediction"] = {"type": "number", "description": f"{manifest.target}."}
         if manifest.intervals:
             told |= {name: {"type": "number"} for name in ("lower", "upper")}
-        return record(told)
+        return record({**told, **version}, "version")
     told["prediction"] = {"enum": list(manifest.classes), "description": f"{manifest.target}."}
     if manifest.task == "binary":
-        return record({**told, "probability": {**share, "description": f"That it is {manifest.classes[-1]}."}})
-    return record({**told, "probabilities": record(dict.fromkeys(manifest.classes, share))})
+        return record({**told, "probability": {**share, "description": f"That it is {manifest.classes[-1]}."}, **version}, "version")
+    return record({**told, "probabilities": record(dict.fromkeys(manifest.classes, share)), **version}, "version")
 
 
 def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
@@ -105,7 +106,9 @@ def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
         "parameters",
     )
     number: Schema = {"type": "number"}
-    added = record({"field": {"enum": list(manifest.required())}, "value": PLAIN, "contribution": number, "standard_error": number}, "standard_error")
+    added = record(
+        {"field": {"enum": list(manifest.required())}, "value": PLAIN, "contribution": number, "standard_error": number}, "standard_error"
+    )
     explanation = record({"output": text, "base": number, "score": number, "contributions": {"type": "array", "items": added}})
     version: Schema = {"type": "integer", "minimum": 1}
     return {
@@ -113,12 +116,16 @@ def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
         "Rows": {"anyOf": [ref("Row"), rows, record({"rows": rows})]},
         "Answer": answer_schema(manifest),
         "Predicted": record(
-            {"model": text, "version": version, "request": text, "predictions": {"type": "array", "items": ref("Answer")}},
+            {
+                "model": text,
+                "version": {"type": ["integer", "null"], "minimum": 1},
+                "request": text,
+                "predictions": {"type": "array", "items": ref("Answer")},
+            },
         ),
         "EachPredicted": record(
             {
                 "model": text,
-                "version": version,
                 "refused": {"type": "integer", "minimum": 0},
                 "predictions": {"type": "array", "items": {"anyOf": [ref("Answer"), ref("Error")]}},
             }
@@ -127,7 +134,10 @@ def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
             {
                 "id": {"type": ["string", "null"]},
                 "inputs": {"type": "array", "items": tensor, "minItems": 1},
-                "outputs": {"type": ["array", "null"], "items": record({"name": {"enum": outputs}, "parameters": {"type": "object"}}, "parameters")},
+                "outputs": {
+                    "type": ["array", "null"],
+                    "items": record({"name": {"enum": outputs}, "parameters": {"type": "object"}}, "parameters"),
+                },
                 "parameters": {"type": ["object", "null"]},
             },
             "id",
@@ -136,7 +146,13 @@ def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
             examples=[_inference_example(manifest)],
         ),
         "Inferred": record(
-            {"model_name": text, "model_version": text, "id": text, "parameters": {"type": "object"}, "outputs": {"type": "array", "items": told}},
+            {
+                "model_name": text,
+                "model_version": text,
+                "id": text,
+                "parameters": {"type": "object"},
+                "outputs": {"type": "array", "items": told},
+            },
             "id",
         ),
         "Invocation": _invocation(rows),
@@ -158,7 +174,12 @@ def _invocation(rows: Schema) -> Schema:
     split = record(
         {"columns": {"type": "array"}, "data": {"type": "array", "items": {"type": "array"}}, "index": {"type": "array"}}, "index"
     )
-    forms = {"dataframe_split": split, "dataframe_records": rows, "instances": {"type": ["array", "object"]}, "inputs": {"type": ["array", "object"]}}
+    forms = {
+        "dataframe_split": split,
+        "dataframe_records": rows,
+        "instances": {"type": ["array", "object"]},
+        "inputs": {"type": ["array", "object"]},
+    }
     return {"anyOf": [record({name: form, "params": params}, "params") for name, form in forms.items()]}
 
 

@@ -27,10 +27,12 @@ def reply(service: Service) -> Reply:
     Raises:
         RequestError: HS505 (503), no model is promoted yet.
     """
-    slot = service.serving()
+    slot = service.serving().main
     template, style, script = _assets()
     content = template.substitute(title=escape(slot.model), style=style, script=script, facts=_facts(slot))
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; connect-src 'self'; img-src data:; base-uri 'none'"
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; connect-src 'self'; img-src data:; base-uri 'none'"
+    )
     headers = ((b"content-security-policy", f"{policy}; form-action 'none'; frame-ancestors 'none'".encode()), (b"vary", b"accept"))
     return Reply(200, content.encode(), HTML + b"; charset=utf-8", headers)
 

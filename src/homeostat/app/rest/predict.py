@@ -6,6 +6,7 @@ The body is one row (an object), a list of rows, or ``{"rows": [...]}``.
 from __future__ import annotations
 
 import json
+from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from homeostat.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homeostat.app.rest.service import Service, Slot
+    from homeostat.app.rest.service import Live, Service, Slot
     from homeostat.app.rest.ticket import Form
     from homeostat.graph.decode import Read
 
@@ -36,13 +37,14 @@ class Told(msgspec.Struct, omit_defaults=True):
     probabilities: dict[str, float] | None = None
     lower: float | None = None
     upper: float | None = None
+    version: int | None = None
 
 
 class Predicted(msgspec.Struct):
     """The answer to a request."""
 
     model: str
-    version: int
+    version: int | None
     request: str
     predictions: list[Told]
 
@@ -53,54 +55,61 @@ def begin(service: Service, body: bytes, started: float) -> Ticket:
     Raises:
         RequestError: anything about the request that is not right.
     """
-    slot = service.serving()
-    ticket = quick_ticket(service, slot, body, reply, started)
-    return ticket or ticket_of(service, slot, parse_rows(body, slot.manifest.accepted()), reply, started)
+    ticket = quick_ticket(service, body, reply, started)
+    return ticket or ticket_of(service, parse_rows(body, service.serving().main.manifest.accepted()), reply, started)
 
 
-def quick_ticket(service: Service, slot: Slot, body: bytes, form: Form, started: float) -> Ticket | None:
-    """The ticket of a body that is right at first sight, an object or a list of them; None: it needs a second look."""
-    found = _fast(service, slot, body) if service.shield is None else None
-    return None if found is None else Ticket(slot, *found, form, started)
+def quick_ticket(service: Service, body: bytes, form: Form, started: float, slot: Slot | None = None) -> Ticket | None:
+    """The ticket of a body that is right at first sight, an object or a list of them; None: it needs a second look.
+
+    ``slot`` is the version that the caller asked for, as in ``ticket_of``.
+    """
+    found = _fast(service.serving(), body, service.limits.max_rows, slot) if service.shield is None else None
+    return None if found is None else Ticket(*found, form, started)
 
 
 def reply(ticket: Ticket) -> Reply:
-    """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``."""
-    return json_reply(Predicted(ticket.slot.model, ticket.slot.version, ticket.request, told_rows(ticket)))
+    """``{"model", "version", "request", "predictions": [{"id", "prediction", ...}]}``.
+
+    Where the rows were answered by several versions, ``version`` is null and each prediction has its own.
+    """
+    whole = ticket.slot.version if ticket.versions is None else None
+    return json_reply(Predicted(ticket.slot.model, whole, ticket.request, told_rows(ticket)))
 
 
 def told_rows(ticket: Ticket) -> list[Told]:
     """What is told of each row of an answered ticket."""
-    return [
+    told = [
         Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
         for name, each in zip(ticket.ids, ticket.answers, strict=True)
     ]
+    if ticket.versions is not None:
+        for each, version in zip(told, ticket.versions, strict=True):
+            each.version = version
+    return told
 
 
-def _fast(service: Service, slot: Slot, body: bytes) -> tuple[list[Read], list[msgspec.Raw]] | None:
-    """The rows of a body that is right at first sight: an object, or a list of them. None: it needs a second look."""
-    read_json = slot.predictor.read_json
-    if body[:1] == b"{":
-        read = read_json(body)
-        return None if read is None else ([read], [_line(body)])
+def _fast(live: Live, body: bytes, most: int, asked: Slot | None) -> tuple[Slot, list[Read], list[msgspec.Raw]] | None:
+    """The rows of a body that is right at first sight: an object, or a list of them for one slot. None: it needs a second look."""
+    slot = asked or (live.arms[live.router.first] if live.router.plain else None)
     try:
-        rows = _decode_list(body)
+        if body[:1] == b"{":
+            slot = slot or live.arms[live.router.arm(_decode(body), f"{getrandbits(64):x}")]
+            rows = [msgspec.Raw(body)]
+        elif slot is not None:
+            rows = _decode_list(body)
+        else:
+            return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if not 0 < len(rows) <= service.limits.max_rows:
-        return None
-    several = []
-    for row in rows:
-        read = read_json(row)
-        if read is None:
-            return None
-        several.append(read)
-    return several, [_line(bytes(row)) for row in rows]
+    read = [one for row in rows if (one := slot.predictor.read_json(row)) is not None]
+    return (slot, read, [_line(row) for row in rows]) if 0 < len(rows) <= most and len(read) == len(rows) else None
 
 
-def _line(row: bytes) -> msgspec.Raw:
+def _line(row: msgspec.Raw) -> msgspec.Raw:
     """A JSON object as a log of one line each can hold it: a line break stands only between its parts."""
-    return msgspec.Raw(row.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in row or b"\r" in row else row)
+    content = bytes(row)
+    return msgspec.Raw(content.replace(b"\n", b" ").replace(b"\r", b" ")) if b"\n" in content or b"\r" in content else row
 
 
 def decode_json(body: bytes) -> Any:

@@ -1,67 +1,140 @@
-"""The prediction server of a project: what serves is where the ledger's pointer stands."""
+"""The prediction server of a project: what serves is where the ledger's pointers stand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from homeostat.app.rest.protocol import Limits
-from homeostat.app.rest.server import Resolve, ServeSettings, serve
-from homeostat.app.rest.service import Current
+from homeostat.app.rest.server import Resolve, ServeSettings, Shared, bind, serve
+from homeostat.app.rest.service import Current, Wanted
+from homeostat.app.rest.workers import Siblings, supervise
+from homeostat.errors import ProjectError
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
-from homeostat.flow.registry import CHAMPION, require_unaltered, version_of
+from homeostat.flow.registry import CHAMPION, require_unaltered
 from homeostat.flow.signing import check_pointer, trusted_bundle
-from homeostat.infra.predictions import PredictionLog, count
+from homeostat.flow.tokens import known
+from homeostat.flow.traffic import following, versions_in
+from homeostat.infra.prediction_records import count
+from homeostat.infra.predictions import PredictionLog
 
 if TYPE_CHECKING:
+    from homeostat.core.traffic import Traffic
     from homeostat.flow.project import Project
+    from homeostat.flow.registry import Version
 
 Ready = Callable[[str, str, int | None], None]
 
 
-def serve_project(root: Path, *, host: str | None, port: int | None, ready: Ready) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says in place of the charter (None: the charter). ``open``: whoever reaches the server may ask it."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    open: bool = False
+
+
+def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
     """Serve a project's champion until a signal; returns how many predictions were logged meanwhile.
 
     ``ready`` is called with the URL, the model's name and the version that serves (None before the first promotion).
 
     Raises:
-        ProjectError: HS601, no project; HS602, the log cannot be written; HS604, the port is in use.
+        ProjectError: HS601, no project; HS602, the log cannot be written; HS604, the port is in use; HS472, it would be open to others.
     """
     with open_project(root) as project:
-        deploy = project.charter.deploy
-        settings = ServeSettings(
-            name=project.charter.name,
-            host=host or deploy.host,
-            port=deploy.port if port is None else port,
-            limits=Limits(max_body_bytes=int(deploy.max_body_mb * 1e6), max_rows=deploy.max_rows),
-            shield=served_shield(project),
-        )
-        resolve = pointer_of(project)
+        settings = settings_of(project, asked)
+        now = wanted_of(project)()
         before = count(project.predictions)
-        with PredictionLog(project.predictions) as log:
-            now = resolve()
-            serve(settings, resolve, log, on_ready=lambda url: ready(url, settings.name, now.version if now else None))
-        return {"predictions": count(project.predictions) - before}
+        folder = project.predictions
+        workers = asked.workers or project.charter.deploy.workers
+    version = now.versions[0].version if now else None
+    listener = bind(settings.host, settings.port)
+    with closing(listener), TemporaryDirectory(prefix="homeostat-") as counts:
+
+        def work(place: int, tell: Callable[[], object]) -> None:
+            shared = Shared(listener, Siblings(Path(counts), place) if workers > 1 else None)
+            with open_project(root) as own, PredictionLog(own.predictions) as log:
+                serve(settings, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
+
+        url = settings.url(listener)
+        if workers == 1:
+            work(0, lambda: ready(url, settings.name, version))
+        else:
+            supervise(workers, work, lambda: ready(url, settings.name, version))
+    return {"predictions": count(folder) - before}
 
 
-def pointer_of(project: Project) -> Resolve:
-    """What should serve now, asked as often as wanted: one indexed look while the pointer has not moved.
+def settings_of(project: Project, asked: Asked) -> ServeSettings:
+    """How the charter and the command line want the server.
 
-    A version whose signature, or that of its promotion, does not hold is refused (HS711, HS712): the last good one goes on serving.
+    Raises:
+        ProjectError: HS472, it would listen to other machines and ask nobody for a token; HS601, a file of its certificate is missing.
     """
-    known: dict[str, Current] = {}
+    deploy = project.charter.deploy
+    host = asked.host or deploy.host
+    if not (asked.open or _only_here(host)) and known(project) is None:
+        step = "`homeostat token add NAME` makes the first token; --open serves whoever reaches it"
+        raise ProjectError("HS472", "other machines can reach this address, and there are no tokens", place=f"host {host}", next_step=step)
+    tls = None
+    if deploy.tls is not None:
+        files = [project.root / deploy.tls.certificate, project.root / deploy.tls.key]
+        missing = next((path for path in files if not path.is_file()), None)
+        if missing is not None:
+            raise ProjectError("HS601", "no such file", place=f"deploy.tls: {missing}", next_step="correct the path in the charter")
+        tls = (str(files[0]), str(files[1]))
+    return ServeSettings(
+        name=project.charter.name,
+        host=host,
+        port=deploy.port if asked.port is None else asked.port,
+        limits=Limits(int(deploy.max_body_mb * 1e6), deploy.max_rows, deploy.body_timeout.total_seconds(), deploy.max_waiting),
+        shield=served_shield(project),
+        tls=tls,
+    )
 
-    def resolve() -> Current | None:
-        pointer = project.ledger.pointer(CHAMPION)
-        if pointer is None:
+
+def _only_here(host: str) -> bool:
+    """Whether an address is this machine's own, out of reach for others."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, which may stand for any address
+        return False
+
+
+def wanted_of(project: Project) -> Resolve:
+    """What should serve now, asked as often as wanted: two indexed looks while no pointer has moved.
+
+    A version whose signature, or that of its promotion, does not hold is refused (HS711, HS712): the last good state goes on serving.
+    """
+    ask = following(project)
+    last: dict[Traffic, Wanted] = {}
+
+    def resolve() -> Wanted | None:
+        traffic, tokens = ask(), known(project)
+        if traffic is None:
             return None
-        if pointer.moved_by not in known:
-            require_unaltered(project, pointer.fact, pointer=CHAMPION)
-            version = version_of(project, pointer.fact)
-            check_pointer(project, pointer)
-            known[pointer.moved_by] = Current(version.number, version.bundle, lambda: trusted_bundle(project, version))
-        return known[pointer.moved_by]
+        if traffic not in last:
+            pointer = project.ledger.pointer(CHAMPION)
+            if pointer is not None:
+                require_unaltered(project, pointer.fact, pointer=CHAMPION)
+                check_pointer(project, pointer)
+            found = versions_in(project, traffic)
+            last.clear()
+            last[traffic] = Wanted(traffic, tuple(_current(project, each) for each in found.values()))
+        return replace(last[traffic], tokens=tokens)
 
     return resolve
+
+
+def _current(project: Project, version: Version) -> Current:
+    return Current(version.number, version.bundle, lambda: trusted_bundle(project, version))

@@ -19,7 +19,11 @@ Headers = tuple[tuple[bytes, bytes], ...]
 HeaderList = Sequence[tuple[bytes, bytes]]
 
 JSON = b"application/json"
-AGAIN: Headers = ((b"retry-after", b"1"),)
+HEADERS_OF: dict[int, Headers] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    429: ((b"retry-after", b"1"),),
+    503: ((b"retry-after", b"1"),),
+}
 encode_json = msgspec.json.Encoder().encode
 
 
@@ -62,7 +66,7 @@ def error_reply(error: HomeostatError, *, plain: bool) -> Reply:
     """An error as JSON: ``{"error": {"code", "message", "fields"}}``, or with ``plain`` (the V2 protocol) ``{"error": text}``."""
     status = error.status if isinstance(error, RequestError) else 503 if isinstance(error, ProjectError) else 500
     fields = list(error.fields) if isinstance(error, RequestError) else []
-    headers = AGAIN if status in (429, 503) else ()
+    headers = HEADERS_OF.get(status, ())
     message = told(error)
     if plain:
         listed = "".join(f"; row {f['row']} {f['field']}: got {f['got']}, allowed {f['allowed']}" for f in fields[1:])

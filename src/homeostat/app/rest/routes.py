@@ -85,11 +85,17 @@ async def dispatch(service: Service, route: Route | None, scope: Message, receiv
     method = scope["method"]
     if method != route.method and not (method == "HEAD" and route.method == "GET"):
         raise RequestError("HS504", f"got method {method[:20]}; allowed: {route.method}", status=405)
+    if service.guard is not None:
+        service.guard.check(route.name, next((value for name, value in scope["headers"] if name == b"authorization"), None))
     if route.name not in _TAKE_BODIES:
         return _look_up(service, route, scope["headers"])
     if route.name == "predict":
         return await _predict(service, scope, receive, started)
-    headers = scope["headers"]
+    return await _posted(service, route, scope["headers"], receive, started)
+
+
+async def _posted(service: Service, route: Route, headers: HeaderList, receive: Receive, started: float) -> Reply:
+    """The reply to a body that is read as a whole."""
     binary = next((value for name, value in headers if name == HEADER), None) if route.name == "infer" else None
     others = {"infer": () if binary is None else (OCTETS,), "invocations": (invocations.CSV,)}
     kind = body_kind(headers, (JSON, *others.get(route.name, ())))
@@ -187,7 +193,8 @@ def _ping(service: Service) -> Reply:
 
 def _metrics(service: Service) -> Reply:
     slot, healthy = service.slot, not (service.problem or service.log.failure)
-    return Reply(200, service.metrics.text(version=slot.version if slot else None, swaps=service.swaps, healthy=healthy), CONTENT_TYPE)
+    metrics = service.metrics if service.siblings is None else service.metrics.plus(service.siblings.others())
+    return Reply(200, metrics.text(version=slot.version if slot else None, swaps=service.swaps, healthy=healthy), CONTENT_TYPE)
 
 
 def _root(service: Service) -> Reply:

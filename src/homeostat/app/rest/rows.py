@@ -3,36 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
-    from homeostat.app.rest.service import Service, Slot
+    from homeostat.app.rest.service import Live, Service, Slot
     from homeostat.app.rest.ticket import Form
 
 _INT64 = 2**63
 _SCALARS = (str, int, float, bool, type(None))
 
 
-def ticket_of(service: Service, slot: Slot, rows: list[dict[str, Any]], form: Form, started: float) -> Ticket:
-    """The ticket of rows of named fields; ``form`` makes the reply of it when it is answered, ``started`` is when the request began.
+def ticket_of(service: Service, rows: list[dict[str, Any]], form: Form, started: float, slot: Slot | None = None) -> Ticket:
+    """The ticket of rows of named fields.
+
+    Args:
+        service: the server's state.
+        rows: what was sent.
+        form: makes the reply of the ticket when it is answered.
+        started: when the request began.
+        slot: the version that the caller asked for; None: the one each row is routed to.
 
     Raises:
         RequestError: HS501 (422) no rows; HS503 (413) too many; HS502 (422) bad fields.
     """
+    live = service.serving()
     if not rows:
         raise RequestError("HS501", "got no rows; allowed: at least one", status=422)
     if len(rows) > service.limits.max_rows:
         message = f"got {len(rows)} rows; allowed: {service.limits.max_rows} in one request"
         raise RequestError("HS503", message, status=413, next_step="send them in several requests")
-    shield = service.shield
-    if shield is not None:
-        rows = shield.taken(rows)
+    if service.shield is not None:
+        rows = service.shield.taken(rows)
+    slots = [slot or live.arms[live.router.first]] * len(rows) if slot or live.router.plain else _routed(live, rows)
+    different = list(dict.fromkeys(slots))
+    if len(different) == 1:
+        return _ticket(service, different[0], rows, form, started)
+    request = f"rq-{service.ids.take(1)[0]}"
+    parts, refused = [], []
+    for each in different:
+        places = [at for at, own in enumerate(slots) if own is each]
+        try:
+            part = _ticket(service, each, [rows[at] for at in places], form, started)
+        except RequestError as error:
+            refused.append(_placed(error, places))
+        else:
+            part.places, part.request = places, request
+            parts.append(part)
+    if refused:
+        raise min(refused, key=lambda error: int(str(error.fields[0]["row"])))
+    return Ticket(live.main, [read for part in parts for read in part.read], (), form, started, parts=parts)
+
+
+def _placed(error: RequestError, places: Sequence[int]) -> RequestError:
+    """The error about some rows of a request, by the places they have in it."""
+    fields = tuple({**each, "row": places[int(str(each["row"]))]} for each in error.fields)
+    name = f" field {fields[0]['field']!r}" if fields[0]["field"] else ""
+    return RequestError(error.code, error.message, status=error.status, fields=fields, place=f"row {fields[0]['row']}{name}")
+
+
+def _routed(live: Live, rows: Sequence[dict[str, Any]]) -> list[Slot]:
+    """The slot of each row; those that nothing sticks to an arm are drawn by a number of their own."""
+    key = f"{getrandbits(64):x}"
+    return [live.arms[live.router.arm(row, f"{key}/{at}")] for at, row in enumerate(rows)]
+
+
+def _ticket(service: Service, slot: Slot, rows: list[dict[str, Any]], form: Form, started: float) -> Ticket:
     read = slot.predictor.read_rows(rows)
     logged = _loggable(slot, rows)
-    return Ticket(slot, read, logged if shield is None else shield.logged(logged), form, started)
+    return Ticket(slot, read, logged if service.shield is None else service.shield.logged(logged), form, started)
 
 
 def _loggable(slot: Slot, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

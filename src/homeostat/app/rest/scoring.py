@@ -33,12 +33,13 @@ def score(ids: Ids, slot: Slot, tickets: Sequence[Ticket]) -> tuple[bytes, int]:
     at, now = utc_text(datetime.now(UTC)), time.perf_counter()
     records, row = [], 0
     for ticket in tickets:
-        ticket.request = f"rq-{next(names)}"
+        ticket.request = ticket.request or f"rq-{next(names)}"
         ticket.ids = [f"pr-{next(names)}" for _ in ticket.read]
         ticket.answers = found[row : row + len(ticket.read)]
         latency_ms = round((now - ticket.started) * 1e3, 3)
         about = (at, slot.model, slot.version, slot.arm)
-        for place, (name, told, inputs) in enumerate(zip(ticket.ids, ticket.answers, ticket.inputs, strict=True)):
+        places = ticket.places or range(len(ticket.read))
+        for place, name, told, inputs in zip(places, ticket.ids, ticket.answers, ticket.inputs, strict=True):
             records.append(
                 Prediction(name, ticket.request, place, *about, inputs, scores[row], told.prediction, latency_ms, told.lower, told.upper)
             )

@@ -20,19 +20,24 @@ import uvicorn
 from homeostat.app.rest.app import make_app
 from homeostat.app.rest.batching import Batcher
 from homeostat.app.rest.fast import FastLane, Lane
+from homeostat.app.rest.guard import Guard
+from homeostat.app.rest.listening import Listener
 from homeostat.app.rest.protocol import Limits
-from homeostat.app.rest.service import Current, Service, Slot
+from homeostat.app.rest.service import Live, Service, Slot, Wanted
+from homeostat.core.traffic import SHADOW
 from homeostat.errors import HomeostatError, ProjectError
 from homeostat.serving.predictor import Predictor
+from homeostat.serving.router import Router
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+    from homeostat.app.rest.workers import Siblings
     from homeostat.dataops.privacy import RowShield
     from homeostat.infra.predictions import PredictionLog
 
 TICKS_A_SECOND = 10
-Resolve = Callable[[], Current | None]
+Resolve = Callable[[], Wanted | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class ServeSettings:
     """Where and what to serve.
 
     ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way; without ``fast`` all requests take the way
-    through ASGI.
+    through ASGI; ``tls`` names the files of the certificate (with its chain) and of its private key.
     """
 
     name: str
@@ -51,6 +56,20 @@ class ServeSettings:
     drain_s: int = 10
     shield: RowShield | None = None
     fast: bool = True
+    tls: tuple[str, str] | None = None
+
+    def url(self, listener: socket.socket) -> str:
+        """The server's address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{listener.getsockname()[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What several processes share that serve the same: the listener, as ``bind`` gave it, and their counts."""
+
+    listener: socket.socket
+    siblings: Siblings | None = None
 
 
 def announce(url: str) -> None:
@@ -64,8 +83,9 @@ def serve(
     resolve: Resolve,
     log: PredictionLog,
     *,
-    on_ready: Callable[[str], None] = announce,
+    on_ready: Callable[[str], object] = announce,
     stop: threading.Event | None = None,
+    shared: Shared | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or ``stop``; requests under way are finished first. The caller closes the log.
 
@@ -77,11 +97,12 @@ def serve(
         HomeostatError: what ``resolve`` or loading the first model raises.
     """
     service = Service(settings.name, log, settings.limits, settings.shield)
-    listener = bind(settings.host, settings.port)
+    listener = shared.listener if shared is not None else bind(settings.host, settings.port)
+    service.siblings = shared.siblings if shared is not None else None
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())
         lane = Lane(service)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        certificate, key = settings.tls or (None, None)
         config = uvicorn.Config(
             make_app(service),
             http=cast("type[HttpToolsProtocol]", partial(FastLane, lane)) if settings.fast else "httptools",
@@ -93,11 +114,13 @@ def serve(
             log_level="critical",
             access_log=False,
             server_header=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
             proxy_headers=False,
             timeout_keep_alive=int(lane.idle_s),
             timeout_graceful_shutdown=settings.drain_s,
         )
-        server = _Server(config, service, lambda: on_ready(f"http://{host}:{listener.getsockname()[1]}"))
+        server = _Server(config, service, lambda: on_ready(settings.url(listener)))
         stop = stop or threading.Event()
         follower = threading.Thread(target=_follow, args=(service, resolve, settings.poll_s, stop, server), name="follower", daemon=True)
         with _signals_kept():
@@ -139,21 +162,44 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def follow(service: Service, current: Current | None) -> bool:
-    """Put what should serve in the slot if it is not there yet; True when the slot changed. None keeps what serves.
+def follow(service: Service, wanted: Wanted | None) -> bool:
+    """Have what is wanted serve if it does not yet; True when that changed anything. None keeps what serves.
 
     Raises:
-        BundleError: the bundle must not be used; the slot is as before.
+        BundleError: a bundle must not be used; all is as before.
     """
-    slot = service.slot
-    if current is None or (slot is not None and (slot.version, slot.digest) == (current.version, current.digest)):
+    live = service.live
+    if wanted is not None:
+        _guard(service, wanted)
+    if wanted is None or (live is not None and _same(live.wanted, wanted)):
         return False
-    if slot is not None and slot.digest == current.digest:
-        service.slot = Slot(slot.predictor, service.name, current.version, current.digest)
-    else:
-        service.slot = Slot(Predictor(current.load()), service.name, current.version, current.digest)
-    service.swaps += slot is not None
+    known = {} if live is None else {each.digest: each.predictor for each in (*live.arms, *(heard.slot for heard in live.listeners))}
+    for each in wanted.versions:
+        if each.digest not in known:
+            known[each.digest] = Predictor(each.load())
+    versions = {each.version: each for each in wanted.versions}
+
+    def slot(version: int, arm: str) -> Slot:
+        return Slot(known[versions[version].digest], service.name, version, versions[version].digest, arm)
+
+    traffic = wanted.traffic
+    arms = tuple(slot(arm.version, arm.name) for arm in traffic.arms)
+    listeners = tuple(Listener(slot(each.version, SHADOW), each.budget, each.queue) for each in traffic.shadows)
+    service.live = Live(wanted, Router(traffic), arms, listeners)
+    service.swaps += live is not None
     return True
+
+
+def _guard(service: Service, wanted: Wanted) -> None:
+    """Ask for the tokens that are wanted. Once asked for, they always are: without any left nobody passes."""
+    tokens = wanted.tokens if wanted.tokens is not None or service.guard is None else ()
+    if tokens is not None and (service.guard is None or service.guard.tokens != tokens):
+        service.guard = Guard(tokens)
+
+
+def _same(one: Wanted, other: Wanted) -> bool:
+    bundles = ({(each.version, each.digest) for each in wanted.versions} for wanted in (one, other))
+    return one.traffic == other.traffic and next(bundles) == next(bundles)
 
 
 def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.Event, server: uvicorn.Server) -> None:
@@ -174,17 +220,19 @@ def _follow(service: Service, resolve: Resolve, poll_s: float, stop: threading.E
 class _Server(uvicorn.Server):
     """uvicorn's server, with what lives in its loop, telling when it accepts requests."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_started: Callable[[], object]) -> None:
         super().__init__(config)
         self._service, self._on_started = service, on_started
 
     async def on_tick(self, counter: int) -> bool:
-        """Once a second, look after the connections."""
+        """Once a second, look after the connections and leave the counts to the other workers."""
         if counter % TICKS_A_SECOND == 0:
             now = time.perf_counter()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, FastLane):
                     connection.sweep(now)
+            if self._service.siblings is not None:
+                self._service.siblings.leave(self._service.metrics)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

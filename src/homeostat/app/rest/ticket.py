@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ class Ticket:
         inputs: the rows as the log keeps them.
         form: makes the reply, in the protocol that was asked.
         started: what ``time.perf_counter`` said when the request began.
-        request: its id; with ``ids``, those of its rows, and ``answers`` set when it is scored.
+        places: the rows' places in their request; None: as they stand here.
+        request: its id, set when it is scored; with ``ids``, those of its rows, and ``answers``.
         failure: why there are no answers.
+        parts: of a request whose rows go to several slots, a ticket for each; ``slot`` then stands for the model.
     """
 
     slot: Slot
@@ -37,10 +40,28 @@ class Ticket:
     inputs: Inputs
     form: Form
     started: float
+    places: Sequence[int] | None = None
     request: str = ""
     ids: Sequence[str] = ()
     answers: Sequence[Answer] = ()
     failure: Exception | None = None
+    parts: Sequence[Ticket] = ()
+
+    @property
+    def versions(self) -> list[int] | None:
+        """The version that answered each row, where they differ; else None."""
+        if not self.parts:
+            return None
+        found = {place: part.slot.version for part in self.parts for place in part.places or ()}
+        return [found[place] for place in sorted(found)]
+
+    def join(self) -> None:
+        """Take the answers of the parts, in the order of the rows; what failed in one of them fails the request."""
+        placed = [each for part in self.parts for each in zip(part.places or (), part.ids, part.answers, strict=False)]
+        placed.sort(key=itemgetter(0))
+        self.request = self.parts[0].request
+        self.ids, self.answers = [name for _, name, _ in placed], [told for *_, told in placed]
+        self.failure = next((part.failure for part in self.parts if part.failure is not None), None)
 
     def reply(self) -> Reply:
         """The reply.

@@ -56,12 +56,12 @@ def model_ready(service: Service, name: str, version: str | None) -> Reply:
 
 def model_metadata(service: Service, name: str, version: str | None) -> Reply:
     """``GET /v2/models/{name}``."""
-    slot = service.serving_version(name, version)
+    slot = service.serving_version(name, version) or service.serving().main
     manifest = slot.manifest
     return json_reply(
         {
             "name": name,
-            "versions": [str(slot.version)],
+            "versions": [str(number) for number in service.serving().wanted.traffic.answering],
             "platform": "onnx_onnxruntime",
             "inputs": [{"name": each.name, "datatype": DATATYPES[each.kind], "shape": [-1]} for each in manifest.inputs],
             "outputs": [
@@ -83,8 +83,9 @@ def index(service: Service, body: bytes) -> Reply:
         only_ready = _decode_index(body or b"{}").ready
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError("HS501", f"the body is not a V2 index request: {error}") from error
-    slot = service.slot
-    if slot is None:
+    live = service.live
+    if live is None:
         waiting = {"name": service.name, "state": "UNAVAILABLE", "reason": "no version is promoted yet"}
         return json_reply([] if only_ready else [waiting])
-    return json_reply([{"name": slot.model, "version": str(slot.version), "state": "READY", "reason": service.problem}])
+    about = {"state": "READY", "reason": service.problem}
+    return json_reply([{"name": service.name, "version": str(number), **about} for number in live.wanted.traffic.answering])

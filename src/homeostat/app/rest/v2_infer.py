@@ -42,27 +42,32 @@ def begin(service: Service, body: bytes, started: float, name: str, version: str
         RequestError: anything about the request that is not right.
     """
     slot = service.serving_version(name, version)
+    outputs = _output_names(slot or service.serving().main)
     if json_bytes is None and (known := _layouts.find(body)) is not None:
         row, asked_id, wanted = known
-        _check_wanted(slot, wanted)
-        ticket = quick_ticket(service, slot, row, partial(reply, asked_id, wanted, None), started)
+        _check_wanted(outputs, wanted)
+        ticket = quick_ticket(service, row, partial(reply, asked_id, wanted, None), started, slot)
         if ticket is not None:
             return ticket
     asked = parse_inference(body if json_bytes is None else body[:json_bytes])
     wanted = None if asked.outputs is None else tuple(each.name for each in asked.outputs) or None
-    _check_wanted(slot, wanted)
+    _check_wanted(outputs, wanted)
     unpack_tensors(asked.inputs, b"" if json_bytes is None else memoryview(body)[json_bytes:])
     rows = tensor_rows(asked.inputs, service.limits.max_rows)
-    binary = _binary(slot, asked)
+    binary = _binary(outputs, asked)
     if json_bytes is None and not binary:
         _layouts.learn(body, asked, wanted)
-    return ticket_of(service, slot, rows, partial(reply, asked.id, wanted, binary or None), started)
+    return ticket_of(service, rows, partial(reply, asked.id, wanted, binary or None), started, slot)
 
 
 def reply(asked: str | None, wanted: Sequence[str] | None, binary: frozenset[str] | None, ticket: Ticket) -> Reply:
     """The protocol's answer: ``asked`` is the caller's own id, ``wanted`` its choice of outputs, ``binary`` those to be told in binary."""
-    slot = ticket.slot
-    said = Inferred(slot.model, str(slot.version), {"request": ticket.request}, _tensors(ticket, wanted), asked)
+    slot, versions = ticket.slot, ticket.versions
+    parameters: dict[str, Any] = {"request": ticket.request}
+    if versions is not None:  # one for each row
+        parameters["versions"] = versions
+    version = str(slot.version) if versions is None else ""
+    said = Inferred(slot.model, version, parameters, _tensors(ticket, wanted), asked)
     return json_reply(said) if binary is None else binary_reply(said, binary)
 
 
@@ -109,10 +114,9 @@ def _output_names(slot: Slot) -> list[str]:
     return [*(each.name for each in slot.manifest.outputs), IDS]
 
 
-def _check_wanted(slot: Slot, wanted: Sequence[str] | None) -> None:
+def _check_wanted(names: Sequence[str], wanted: Sequence[str] | None) -> None:
     if wanted is None:
         return
-    names = _output_names(slot)
     unknown = [each for each in wanted if each not in names]
     if unknown:
         raise RequestError("HS501", f"got output {unknown[0][:80]!r}; allowed: {', '.join(names)}")
@@ -120,10 +124,10 @@ def _check_wanted(slot: Slot, wanted: Sequence[str] | None) -> None:
         raise RequestError("HS501", "got an output twice; allowed: once")
 
 
-def _binary(slot: Slot, asked: Inference) -> frozenset[str]:
+def _binary(names: Sequence[str], asked: Inference) -> frozenset[str]:
     """The outputs to be told in binary: those that say so themselves, or all others when the request does."""
     every = (asked.parameters or {}).get("binary_data_output") is True
-    outputs = asked.outputs or [Wanted(name) for name in _output_names(slot)]
+    outputs = asked.outputs or [Wanted(name) for name in names]
     return frozenset(each.name for each in outputs if (each.parameters or {}).get("binary_data", every) is True)
 
 

@@ -80,6 +80,13 @@ class Approval(Section):
     checklist: tuple[str, ...] = Field(default=(), description="what the person confirms, each by a tick")
 
 
+class Tls(Section):
+    """The certificate the server shows, with its chain, and its private key: PEM files, by paths from the charter."""
+
+    certificate: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+
+
 class Deploy(Section):
     """Stage 8: how the model is served."""
 
@@ -91,6 +98,10 @@ class Deploy(Section):
     port: int = Field(default=8000, ge=0, le=65_535)
     max_body_mb: float = Field(default=8.0, gt=0)
     max_rows: int = Field(default=10_000, gt=0)
+    max_waiting: int = Field(default=1_024, gt=0, description="requests under way in one process; more are told to come again (429)")
+    body_timeout: Duration = Field(default=timedelta(seconds=30), description="how long a request may take to arrive")
+    workers: int = Field(default=1, ge=1, le=256, description="processes that serve; each holds the model")
+    tls: Tls | None = None
 
 
 class Monitor(Section):
