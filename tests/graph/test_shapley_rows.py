@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from tests.graph.test_shapley import FEATURES, forest, rows
 
 from homeostat.graph import shapley_rows
-from homeostat.graph.plan import Trees
 from homeostat.graph.shapley import covers_of, shares_of, tree_values
 from homeostat.graph.shapley_rows import LaidOut, ways_of
+
+if TYPE_CHECKING:
+    from homeostat.graph.plan import Trees
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(0, 12), st.integers(1, 3))

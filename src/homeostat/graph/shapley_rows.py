@@ -1,7 +1,7 @@
 """Exact Shapley values of a ``Trees`` node for a few rows at a time, such as those of a request: its leaves are laid out once.
 
-The same values as ``graph.shapley`` gives, which walks each tree for many rows at once and looks patterns up; for one row that walk, leaf by
-leaf, costs a thousand times the arithmetic. Here all leaves of as many players are one array.
+The same values as ``graph.shapley`` gives, which walks each tree for many rows at once and looks patterns up; for one row that walk,
+leaf by leaf, costs a thousand times the arithmetic. Here all leaves of as many players are one array.
 """
 
 from __future__ import annotations

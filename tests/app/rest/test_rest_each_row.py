@@ -8,7 +8,7 @@ import pytest
 from tests.app.rest.conftest import ROW, Running, bundle_of, running
 
 from homeostat.dataops.privacy import RowShield
-from homeostat.infra.predictions import read
+from homeostat.infra.prediction_records import read
 
 ASK = "/predict?bad_rows=answer"
 

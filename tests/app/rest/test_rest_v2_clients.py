@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.app.rest.conftest import ROW, Running, bundle_of, running
 
-from homeostat.infra.predictions import find
+from homeostat.infra.prediction_records import find
 
 tritonclient = pytest.importorskip("tritonclient.http")
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput  # noqa: E402
@@ -84,9 +84,8 @@ def test_a_nan_in_binary_is_a_missing_value(client: Any, server: Running) -> Non
 def test_tensors_of_two_dimensions(client: Any) -> None:
     wide = [tensor(each.name(), [1.0, 2.0], "FP64", np.float64, binary=True, wide=True) for each in inputs(ROWS, binary=True)[:3]]
     wide += [tensor(name, ["2011-05-01", "2011-05-02"], "BYTES", np.object_, binary=True, wide=True) for name in ("day", "season")]
-    assert client.infer("bike", wide[:2] + [tensor("holiday", [1, 0], "BOOL", np.bool_, binary=True)] + wide[3:]).as_numpy(
-        "prediction"
-    ).tolist() == [11.0, 22.0]
+    found = client.infer("bike", [*wide[:2], tensor("holiday", [1, 0], "BOOL", np.bool_, binary=True), *wide[3:]])
+    assert found.as_numpy("prediction").tolist() == [11.0, 22.0]
 
 
 def test_what_the_client_asks_beside_inference(client: Any) -> None:
@@ -104,7 +103,7 @@ def test_what_the_client_asks_beside_inference(client: Any) -> None:
 def test_the_client_hears_what_is_wrong(client: Any) -> None:
     with pytest.raises(InferenceServerException, match="HS504"):
         client.infer("no such model", inputs(ROWS, binary=True))
-    with pytest.raises(InferenceServerException, match="HS502.*'temp'"):
+    with pytest.raises(InferenceServerException, match=r"HS502.*'temp'"):
         client.infer("bike", inputs([{**ROW, "temp": float("inf")}], binary=True))
 
 

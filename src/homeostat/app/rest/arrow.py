@@ -91,8 +91,8 @@ def _plain(frame: pl.DataFrame, limits: Limits, ignored: tuple[str, ...]) -> pl.
     coded = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
     times = [pl.col(name).cast(pl.String) for name in ignored if name in frame.columns and frame.schema[name].is_temporal()]
     frame = frame.with_columns(coded).with_columns(times)
-    texts = frame.select(pl.col(pl.String).str.len_bytes().cast(pl.Int64).sum()).row(0)
-    _require_small(sum(texts), limits)  # one text may stand in many rows
+    texts = sum(int(each.str.len_bytes().cast(pl.Int64).sum()) for each in frame.select(pl.col(pl.String)))
+    _require_small(texts, limits)  # one text may stand in many rows
     return frame
 
 

@@ -58,11 +58,17 @@ async def predict_each(service: Service, body: bytes, started: float) -> Reply:
         message = f"got {len(rows)} rows; allowed: {service.limits.max_rows} in one request"
         raise RequestError("HS503", message, status=413, next_step="send them in several requests, or as a stream of lines")
     found: list[Told | Refused] = []
-    for at in range(0, len(rows), ROWS_AT_ONCE):
-        found += await answer_each(service, rows[at : at + ROWS_AT_ONCE], range(at, len(rows)), started)
+    size = rows_at_once(service)
+    for at in range(0, len(rows), size):
+        found += await answer_each(service, rows[at : at + size], range(at, len(rows)), started)
         await asyncio.sleep(0)  # let others have their turn, whatever these rows were
     refused = sum(isinstance(each, Refused) for each in found)
     return json_reply(EachPredicted(service.name, refused, found))
+
+
+def rows_at_once(service: Service) -> int:
+    """How many rows are answered together."""
+    return min(ROWS_AT_ONCE, service.limits.max_rows)
 
 
 async def answer_each(service: Service, rows: Sequence[Any], numbers: Sequence[int], started: float) -> list[Told | Refused]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homeostat.app.rest.each_row import ROWS_AT_ONCE, Refused, answer_each, refusal, with_versions
+from homeostat.app.rest.each_row import Refused, answer_each, refusal, rows_at_once, with_versions
 from homeostat.app.rest.predict import parse_rows, quick_ticket, reply
 from homeostat.app.rest.protocol import ClientGoneError, encode_json, told
 from homeostat.errors import HomeostatError, RequestError
@@ -67,7 +67,8 @@ class LineStream:
 
     async def send(self, send: Send) -> None:
         """Answer line by line until the caller's last one, or until it is gone."""
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", LINES[0])]})
+        headers = [(b"content-type", LINES[0]), (b"connection", b"close")]  # a stream that breaks off is not read to its end
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         answered = 0
         try:
             async for batch in self._batches():
@@ -90,12 +91,12 @@ class LineStream:
 
     async def _batches(self) -> AsyncIterator[list[Line]]:
         splitter = LineSplitter(min(MAX_LINE_BYTES, self.service.limits.max_body_bytes))
-        more = True
+        size, more = rows_at_once(self.service), True
         while more:
             content, more = await self._read()
             lines = splitter.feed(content, last=not more)
-            for at in range(0, len(lines), ROWS_AT_ONCE):
-                yield lines[at : at + ROWS_AT_ONCE]
+            for at in range(0, len(lines), size):
+                yield lines[at : at + size]
 
     async def _read(self) -> tuple[bytes, bool]:
         limit = self.service.limits.body_timeout_s

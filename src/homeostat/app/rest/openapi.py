@@ -83,8 +83,8 @@ def _own_paths() -> Schema:
                 ARROW.decode(): {"schema": binary},
             },
             description=(
-                "One row, a list of rows, or an object with rows. As a stream of lines: one row and one answer each, any number of them, of "
-                f"at most {MAX_LINE_BYTES} bytes. As an Arrow IPC stream: answered as one when accepted."
+                "One row, a list of rows, or an object with rows. As a stream of lines: one row and one answer each, any number of them, "
+                f"of at most {MAX_LINE_BYTES} bytes. As an Arrow IPC stream: answered as one when accepted."
             ),
             parameters=[bad_rows],
         ),

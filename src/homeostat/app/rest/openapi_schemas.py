@@ -35,7 +35,7 @@ def record(properties: Schema, *optional: str, **more: Any) -> Schema:
 def field_schema(field: Field) -> Schema:
     """What a caller may send in a field."""
     told: Schema = {"description": _description(field)}
-    examples = [] if field.example is None else [field.example]
+    examples: list[Any] = [] if field.example is None else [field.example]
     if field.kind == "category":
         examples += [each for each in field.vocabulary[:SHOWN_VALUES] if each not in examples]
     if field.nullable:

@@ -157,6 +157,7 @@ def accepts(headers: HeaderList, kind: bytes) -> bool:
 
 
 def too_large(limits: Limits) -> RequestError:
+    """What is said of a body over the limit."""
     return RequestError(
         "HS503", f"the body is larger than {limits.max_body_bytes} bytes", status=413, next_step="send the rows in several requests"
     )

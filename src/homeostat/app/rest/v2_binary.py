@@ -93,15 +93,16 @@ def _unpacked(tensor: Tensor, content: bytes) -> list[Any]:
     if tensor.datatype == "BOOL":
         if count and values.max() > 1:
             raise RequestError("HS501", f"got a byte of {values.max()}; a BOOL is 0 or 1", place=place_of(tensor))
-        return values.astype(bool).tolist()
-    found = values.tolist()
+        values = values.astype(bool)
+    found: list[Any] = values.tolist()
     if kind.kind == "f" and np.isnan(values).any():
         return [None if value != value else value for value in found]  # noqa: PLR0124  # NaN
     return found
 
 
 def _texts(tensor: Tensor, content: bytes, count: int) -> list[Any]:
-    found, at, place = [], 0, place_of(tensor)
+    found: list[Any] = []
+    at, place = 0, place_of(tensor)
     while at < len(content):
         end = at + 4 + int.from_bytes(content[at : at + 4], "little")
         if at + 4 > len(content) or end > len(content):
