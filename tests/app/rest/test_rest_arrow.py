@@ -31,7 +31,7 @@ def stream(frame: pl.DataFrame, compression: Any = "uncompressed", *, old: bool 
 
 
 def frame(**columns: Any) -> pl.DataFrame:
-    return pl.DataFrame(ROWS).with_columns(pl.col("day").str.to_datetime(), **columns)
+    return pl.DataFrame(ROWS).with_columns(pl.col("day").str.to_datetime()).with_columns(**columns)
 
 
 def post(server: Running, content: bytes, **headers: str) -> Any:

@@ -35,16 +35,14 @@ def test_the_client_finds_the_server(client: Any) -> None:
 
 
 def test_the_client_predicts(client: Any) -> None:
-    frame = pd.DataFrame(ROWS).astype({"temp": "float64"})
-    frame = frame.astype(object).where(frame.notna(), None)
-    found = client.invoke(frame)
+    found = client.invoke(pd.DataFrame(ROWS).astype({"temp": "float64"}))  # whose missing value it writes as NaN
     assert found.get_predictions("ndarray").tolist() == MEANT
     assert found.get_predictions("dataframe")[0].tolist() == MEANT
     assert client.invoke(VALUES).get_predictions("ndarray").tolist() == MEANT
     assert client.invoke(np.array(VALUES, dtype=object)).get_predictions("ndarray").tolist() == MEANT
-    assert client.invoke({"instances": ROWS}).get_predictions("ndarray").tolist() == MEANT
+    assert client.invoke(json.dumps({"instances": ROWS})).get_predictions("ndarray").tolist() == MEANT
     with pytest.raises(Exception, match=r"error code 422.*HS502"):
-        client.invoke({"dataframe_records": [{**ROW, "hr": "x"}]})
+        client.invoke(json.dumps({"dataframe_records": [{**ROW, "hr": "x"}]}))
 
 
 FORMS: dict[str, Any] = {
@@ -107,6 +105,13 @@ BAD: dict[str, tuple[Any, int]] = {
     "a missing field": ({"inputs": [{"hr": 1}]}, 422),
     "too many rows": ({"inputs": ROWS * 101}, 413),
 }
+
+
+def test_a_field_twice_and_texts_with_nan_in_them(server: Running) -> None:
+    body = json.dumps({"inputs": [{**ROW, "season": 'NaN "NaN" \\\\', "temp": float("nan")}]}).encode()
+    assert server.post("/invocations", content=body).json() == {"predictions": [80.25]}
+    twice = json.dumps({"inputs": [ROW]}).encode().replace(b'"hr"', b'"hr": 1, "hr"')
+    assert "twice" in server.post("/invocations", content=twice).json()["error"]["message"]
 
 
 @pytest.mark.parametrize("name", BAD)

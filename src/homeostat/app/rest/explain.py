@@ -85,7 +85,8 @@ class Model:
         from homeostat.graph.explain import explain
 
         decoded = decode_rows(self.plan.inputs, rows, self.slot.manifest.ignored)
-        return explain(self.plan, decoded, self.reference, self.slot.predictor.score_decoded, _SEED, self.forests)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told as such
+            return explain(self.plan, decoded, self.reference, self.slot.predictor.score_decoded, _SEED, self.forests)
 
 
 class Explaining:

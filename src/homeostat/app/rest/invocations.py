@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
-from homeostat.app.rest.predict import decode_json
+from homeostat.app.rest.predict import decode_json, refuse_twice
 from homeostat.app.rest.protocol import Reply, json_reply
 from homeostat.app.rest.rows import ticket_of
 from homeostat.core.targets import text_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CSV = b"text/csv"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_NAN = re.compile(rb'("(?:[^"\\]|\\.)*")|\bNaN\b')
 _TRUE, _FALSE = frozenset(("true", "1", "1.0")), frozenset(("false", "0", "0.0"))
 
 
@@ -36,13 +38,21 @@ def begin(service: Service, body: bytes, started: float, kind: bytes = b"") -> T
         RequestError: anything about the request that is not right.
     """
     manifest = service.serving().main.manifest
-    rows = csv_rows(body, manifest) if kind == CSV else json_rows(decode_json(body), manifest)
+    rows = csv_rows(body, manifest) if kind == CSV else json_rows(_decoded(body), manifest)
     return ticket_of(service, rows, reply, started)
 
 
 def reply(ticket: Ticket) -> Reply:
     """``{"predictions": [...]}``."""
     return json_reply({"predictions": [each.prediction for each in ticket.answers]})
+
+
+def _decoded(body: bytes) -> Any:
+    """The body as JSON; a NaN in it, which MLflow's client writes for a missing value, is a null."""
+    plain = _NAN.sub(lambda found: found[1] or b"null", body) if b"NaN" in body else body
+    value = decode_json(plain)
+    refuse_twice(plain)
+    return value
 
 
 def json_rows(value: Any, manifest: Manifest) -> list[dict[str, Any]]:

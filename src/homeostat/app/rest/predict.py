@@ -177,7 +177,16 @@ def _refuse_duplicates(body: bytes, rows: list[dict[str, Any]], *, wrapped: bool
             name.count(":") + (value.count(":") if isinstance(value, str) else 0) for row in rows for name, value in row.items()
         )
     if colons != explained or b"\\u003" in body:
-        json.loads(body, object_pairs_hook=_unique)
+        refuse_twice(body)
+
+
+def refuse_twice(body: bytes) -> None:
+    """Refuse JSON that has an object which names a field twice.
+
+    Raises:
+        RequestError: HS501 (400).
+    """
+    json.loads(body, object_pairs_hook=_unique)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from homeostat.app.rest.workers import Siblings, supervise
 from homeostat.errors import ProjectError
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
+from homeostat.flow.references import training_rows
 from homeostat.flow.registry import CHAMPION, require_unaltered
 from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.tokens import known
@@ -63,7 +64,8 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
         def work(place: int, tell: Callable[[], object]) -> None:
             shared = Shared(listener, Siblings(Path(counts), place) if workers > 1 else None)
             with open_project(root) as own, PredictionLog(own.predictions) as log:
-                serve(settings, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
+                explaining = replace(settings, training_rows=lambda bundle: training_rows(own, bundle))
+                serve(explaining, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
 
         url = settings.url(listener)
         if workers == 1:
