@@ -91,7 +91,8 @@ function showAnswer(told) {
 
 function showWhy(told) {
   const one = told.explanations[0], largest = Math.max(...one.contributions.map((each) => Math.abs(each.contribution)), 1e-300);
-  const rows = one.contributions.map((each) => {
+  const adding = one.contributions.filter((each) => each.contribution !== 0), others = one.contributions.length - adding.length;
+  const rows = adding.map((each) => {
     const width = 50 * Math.abs(each.contribution) / largest, down = each.contribution < 0;
     const bar = make("span", { className: down ? "down" : "up" });
     bar.style.width = `${width}%`;
@@ -101,9 +102,10 @@ function showWhy(told) {
     return make("tr", {}, make("th", { scope: "row" }, `${each.field} = ${each.value === null ? "null" : each.value}`),
       make("td", { className: "number" }, sign + shown(Math.abs(each.contribution))), make("td", { className: "bar" }, track));
   });
+  const rest = others ? [make("p", { className: "quiet" }, `${others} of ${one.contributions.length} fields add nothing.`)] : [];
   const about = `From ${shown(one.base)} (${told.compared_with}) to ${shown(one.score)}, in ${told.scale} of ${one.output}; ${told.method}.`;
   const head = make("thead", {}, make("tr", {}, ...["Field", "Adds", "Share"].map((name) => make("th", { scope: "col" }, name))));
-  byId("why").replaceChildren(make("p", { className: "quiet" }, about), make("table", {}, head, make("tbody", {}, ...rows)));
+  byId("why").replaceChildren(make("p", { className: "quiet" }, about), make("table", {}, head, make("tbody", {}, ...rows)), ...rest);
 }
 
 function showError(place, told) {
