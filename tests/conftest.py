@@ -48,6 +48,34 @@ def _started(server: AbstractContextManager[_T]) -> Iterator[_T]:
         pytest.skip(f"{error}")
 
 
+def _installed(program: str) -> str:
+    """The path of a program. A missing one is a failure in continuous integration; elsewhere its tests are skipped."""
+    found = shutil.which(program)
+    if found is None:
+        if os.environ.get("CI"):
+            raise servers.CannotStart(f"{program} is not installed")
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def gcc() -> str:
+    """The C compiler."""
+    return _installed("gcc")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """JavaScript outside of a browser."""
+    return _installed("node")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser."""
+    return _installed("chromium")
+
+
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """The address of an empty database of a PostgreSQL server of our own."""

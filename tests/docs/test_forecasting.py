@@ -11,6 +11,10 @@ import pytest
 
 import homeostat
 from homeostat.app.cli.main import main
+from homeostat.flow.project import open_project
+from homeostat.flow.registry import champion, version_of
+from homeostat.flow.signing import signed
+from homeostat.infra.prediction_records import read
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "forecasting.md").read_text(encoding="utf-8")
@@ -94,13 +98,26 @@ def test_what_came_is_the_label_and_the_loop_turns(bikes: Path, capsys: pytest.C
     assert turn["problem"] == ""
     windows = [each for each in asked(bikes, capsys, "history")["facts"] if str(each["id"]).startswith("diagnosis-")]  # type: ignore[attr-defined]
     assert windows
-    log = [json.loads(line) for each in (bikes / ".homeostat" / "predictions").glob("*.jsonl") for line in each.read_text().splitlines()]
+    log = read(bikes / ".homeostat" / "predictions").records
     first = next(each for each in log if str(each["inputs"]["moment"]).startswith("2011-03-06T00:00"))
     assert first["lower"] <= first["prediction"] <= first["upper"]
     traced = asked(bikes, capsys, "trace", first["id"])
     row = traced["trace"]["row"]  # type: ignore[index]
     wanted = BIKE.filter((pl.col("dteday") == "2011-03-06") & (pl.col("hr") == 0))["cnt"][0]
     assert row["value"] == wanted  # type: ignore[index]
+
+
+def test_a_forecast_is_routed_for_callers_and_the_command_stays_with_the_champion(bikes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_project(bikes) as project:
+        first = project.ledger.find("version")[-1]
+        body = {name: value for name, value in first.body.items() if name != "signature"}
+        added = project.record("version", "beside", signed(project, "version", "beside", body, first.causes), causes=first.causes)
+        number, now = version_of(project, added.id).number, champion(project)
+    assert now is not None
+    routed = asked(bikes, capsys, "route", "--canary", str(number), "--share", "50%", "--each-request", "--segment", "horizon=1:1")
+    names = [arm["name"] for arm in routed["traffic"]["arms"]]  # type: ignore[index]
+    assert names == ["champion", "canary", "segment-1"]
+    assert asked(bikes, capsys, "forecast")["version"] == now.number
 
 
 def test_another_charter_has_no_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -139,7 +139,7 @@ def scored(example: Example, frame: pl.DataFrame) -> pl.DataFrame:
 
 def manifest_of(example: Example) -> dict[str, Any]:
     told = example.ask("export", "exported")
-    assert told["files"] == ["bom.cdx.json", "manifest.json", "model.onnx", "plan.json"]
+    assert told["files"] == ["README.md", "bom.cdx.json", "check.py", "manifest.json", "model.onnx", "parity.json", "plan.json"]
     return dict(json.loads((example.folder / "exported" / "manifest.json").read_text()))
 
 

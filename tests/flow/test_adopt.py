@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from homeostat.core.traffic import Asked
 from homeostat.errors import DataError, LearningError, Refusal
 from homeostat.flow.adopt import Wanted, adopt
 from homeostat.flow.evaluate import evaluate
@@ -26,11 +27,14 @@ from homeostat.flow.references import load_profile
 from homeostat.flow.refitting import refitting
 from homeostat.flow.registry import version_of
 from homeostat.flow.reproduce import reproduce
+from homeostat.flow.routing import route
 from homeostat.flow.serving import serving
+from homeostat.flow.traffic import current_traffic
 from homeostat.flow.validate import failed_gates, validate
 from homeostat.flow.verify import verify
 from homeostat.infra.predictions import Ids, Prediction, PredictionLog
 from homeostat.serving.predictor import Predictor
+from homeostat.serving.router import Router
 
 CHARTER = """
 name: outside
@@ -122,6 +126,18 @@ def test_an_adopted_model_is_watched_against_its_reference(project: Project) -> 
     (diagnosis,) = monitor(project, datetime(2031, 1, 1, tzinfo=UTC))
     found = [project.require(each).body for each in diagnosis.body["findings"]]
     assert {each["column"] for each in found if each["kind"] == "input_drift"} == {"a"}
+
+
+def test_an_adopted_model_is_routed_beside_another(project: Project) -> None:
+    promote(project, validate(project, evaluate(project, adopt(project, written(project, logistic()), wanted(project)))))
+    validate(project, evaluate(project, adopt(project, written(project, logistic()), wanted(project, fill_nulls=False))))
+    asked = Asked(segments=(("city", "Oslo", 1),), shadows=(2,))  # a column that no model reads decides
+    route(project, asked)
+    traffic = current_traffic(project)
+    assert traffic is not None
+    assert traffic.versions == (1, 2)
+    router = Router(traffic)
+    assert [traffic.arms[router.arm({"a": 1.0, "b": 1.0, "city": city}, "")].name for city in ("Oslo", "Rome")] == ["segment-1", "champion"]
 
 
 def test_rows_without_labels_are_a_profile_and_no_judgement(project: Project) -> None:

@@ -14,9 +14,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from homeostat.app.cli.main import main
 from homeostat.errors import Refusal
 from homeostat.flow.bom import bill_of
+from homeostat.flow.export import export
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.registry import version_numbered, versions
-from homeostat.flow.serving import export
 from homeostat.testing.charters import revised
 from homeostat.validation.bom import LICENCES
 

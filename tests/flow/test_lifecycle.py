@@ -20,13 +20,15 @@ from homeostat.flow.approvals import approve
 from homeostat.flow.arrays import load_arrays
 from homeostat.flow.datasets import read_dataset
 from homeostat.flow.evaluate import evaluate
+from homeostat.flow.export import export
 from homeostat.flow.feasible import check
 from homeostat.flow.ingest import ingest
 from homeostat.flow.lifecycle import run
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.promotion import promote, rollback
 from homeostat.flow.registry import champion, load_bundle, versions
-from homeostat.flow.serving import export, score_file, serving
+from homeostat.flow.score import score
+from homeostat.flow.serving import serving
 from homeostat.flow.train import Order, split_rows, train
 from homeostat.flow.training_rows import training_rows
 from homeostat.flow.validate import validate
@@ -217,7 +219,7 @@ def test_a_challenger_that_needs_fewer_columns_keeps_the_contract(project: Proje
 def test_batch_and_rows_give_the_same_numbers(project: Project, months: list[Month], tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
     source.write_text(to_csv(list(months[6].rows)))
-    done = score_file(project, source, target)
+    done = score(project, str(source), str(target), root=tmp_path)
     assert done["rows"] == len(months[6].rows)
     scored = pl.read_parquet(target)
     one_by_one = [Predictor(serving(project).bundle).predict_one(row).prediction for row in months[6].requests()]
@@ -232,7 +234,7 @@ def test_the_exported_graph_is_the_served_one(project: Project, months: list[Mon
     import onnxruntime
 
     done = export(project, tmp_path / "out", ("onnx",))
-    assert done["files"] == ["bom.cdx.json", "manifest.json", "model.onnx", "plan.json"]
+    assert done["files"] == ["README.md", "bom.cdx.json", "check.py", "manifest.json", "model.onnx", "parity.json", "plan.json"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"])
     assert manifest["name"] == "bike-demand"

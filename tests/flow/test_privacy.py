@@ -24,8 +24,8 @@ from homeostat.flow.labels import labelled, take_labels
 from homeostat.flow.lifecycle import run
 from homeostat.flow.privacy import project_key, served_shield
 from homeostat.flow.project import Project, open_project
+from homeostat.flow.score import score
 from homeostat.flow.served import read_served
-from homeostat.flow.serving import score_file
 from homeostat.flow.trace import trace
 from homeostat.infra.keys import VARIABLE
 from homeostat.infra.predictions import PredictionLog
@@ -162,7 +162,7 @@ def test_batch_scores_of_clear_rows_equal_served_ones(loans: Path) -> None:
             served = [each["prediction"] for each in (ask(url, row)["predictions"][0] for row in rows)]
         assert inputs == {"town", "salary"}
         pl.DataFrame(rows).write_csv(loans / "in.csv")
-        score_file(project, loans / "in.csv", loans / "out.csv")
+        score(project, "in.csv", "out.csv", root=loans)
         out = pl.read_csv(loans / "out.csv")
         assert out["prediction"].to_list() == pytest.approx(served, abs=1e-9)
         assert out["mail"].to_list() == [row["mail"] for row in rows]  # the caller's own file

@@ -208,10 +208,13 @@ def test_words_that_do_not_add_up_are_refused_before_anything_is_written(two: Pr
     refused(lambda: route(two, Asked(segments=(("regoin", "EU", 2),))), "HS430", "'regoin'")
     private = replace(two, charter=revised(two.charter, {"privacy.pseudonymise": ["season"]}))
     refused(lambda: route(private, Asked(segments=(("season", "1", 2),))), "HS430", "private")
+    gone = replace(two, charter=revised(two.charter, {"privacy.never_store": ["hr"]}))
+    refused(lambda: route(gone, CANARY, sticky=("season", "hr")), "HS430", "'hr' is never stored")
+    assert traffic_of(route(gone, CANARY)).sticky == ()  # the charter's entity has such a column
     route(private, CANARY, sticky=("season",))  # a draw keeps no value
-    assert [fact.body["words"] for fact in two.ledger.find("traffic")] == [
-        "version 1 answers 90% (champion), version 2 10% (canary), sticky by season"
-    ]
+    head = "version 1 answers 90% (champion), version 2 10% (canary)"
+    words = [fact.body["words"] for fact in two.ledger.find("traffic")]
+    assert words == [f"{head}, sticky by season", f"{head}, each request drawn by itself"]
 
 
 def test_the_charters_entity_is_drawn_unless_asked_otherwise(two: Project) -> None:

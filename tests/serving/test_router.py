@@ -147,3 +147,5 @@ def test_no_row_is_too_odd_to_be_routed(row: dict[str, object], key: str) -> Non
     router = Router(arrange(Asked(canary=(4, 0.5), segments=(("a", "b", 5),)), 3, "p", ("", "0")))
     assert router.arm(row, key) == router.arm(dict(row), key)
     assert router.arm({"": "\ud800", "0": 1}, key) in {0, 1}
+    for odd in (None, 7, "a", [row], [["a", "b"]]):
+        assert router.arm(odd, key) == router.arm({}, key)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.charter.sql import columns_of
 from homeostat.charter.violations import Loc, Violation, shown
+from homeostat.core.features import FUNCTIONS
 
 if TYPE_CHECKING:
     from homeostat.core.sections import Data, Join, Labelling, Preparation, Privacy, Problem, Source, Success, Task, Value
@@ -88,9 +89,25 @@ def _join(task: Task, data: Data, join: Join, at: Loc) -> Found:
         yield Violation("HS118", at, message, "give as_of, or set task.time")
     if join.tolerance is not None and join.tolerance <= timedelta(0):
         yield Violation("HS118", (*at, "tolerance"), "got no time at all; allowed: more than 0, such as 30d")
+    yield from _aggregates(task, join, at)
+    if join.online is not None and join.online.max_age is not None and join.online.max_age <= timedelta(0):
+        yield Violation("HS118", (*at, "online", "max_age"), "got no time at all; allowed: more than 0, such as 1d")
     if task.target in (*join.on, *join.columns):
         clause = "on" if task.target in join.on else "columns"
         yield Violation("HS118", (*at, clause), f"names {shown(task.target)}, which is task.target; the answer cannot be looked up")
+
+
+def _aggregates(task: Task, join: Join, at: Loc) -> Found:
+    """Each aggregate is one function of a column that is not the answer, over some time."""
+    for name, each in join.aggregates.items():
+        here = (*at, "aggregates", name)
+        if len(each.functions) != 1:
+            got = " and ".join(each.functions) or "no function"
+            yield Violation("HS118", here, f"got {got}; allowed: one of {', '.join(FUNCTIONS)}", "make an aggregate of each")
+        elif task.target in (name, each.column):
+            yield Violation("HS118", here, f"names {shown(task.target)}, which is task.target; the answer cannot be looked up")
+        if each.window is not None and each.window <= timedelta(0):
+            yield Violation("HS118", (*here, "window"), "got no time at all; allowed: more than 0, such as 7d")
 
 
 def private_columns_stay_usable(task: Task, success: Success, privacy: Privacy) -> Found:
@@ -147,8 +164,14 @@ def private_columns_stay_out_of_joins(data: Data, privacy: Privacy) -> Found:
             f"data.joins[{index}].valid_from": (join.valid_from,),
             f"data.joins[{index}].as_of": (join.as_of,),
         }
-        yield from _used(privacy, "never_store", {f"data.joins[{index}].on": join.on, **moments}, "the join could not be made")
+        made: dict[str, tuple[str | None, ...]] = {
+            f"data.joins[{index}].aggregates.{name}": (each.column,) for name, each in join.aggregates.items()
+        }
+        stored = {f"data.joins[{index}].on": join.on, f"data.joins[{index}].key": join.key, **moments, **made}
+        yield from _used(privacy, "never_store", stored, "the join could not be made")
         yield from _used(privacy, "pseudonymise", moments, "a hash is no time")
+        added = {at: columns for (at, columns), each in zip(made.items(), join.aggregates.values(), strict=True) if each.function != "last"}
+        yield from _used(privacy, "pseudonymise", added, "a hash is no number")
     for clause in ("never_store", "pseudonymise"):
         yield from _used(privacy, clause, {"data.watermark": (data.watermark,)}, "new rows are found by it")
 

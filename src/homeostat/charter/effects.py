@@ -166,6 +166,15 @@ _SUCCESS = {
     "size_mb": Effect(7, "gate", "gate size_mb: the bundle's bytes"),
     "memory_mb": Effect(7, "gate", "gate memory_mb: peak of a fresh process that serves the bundle"),
 }
+_AGGREGATE = {
+    "count": Effect(3, "data", "a column with the number of events up to the row's moment"),
+    "sum": Effect(3, "data", "a column with the exact sum, rounded once"),
+    "mean": Effect(3, "data", "a column with the mean"),
+    "min": Effect(3, "data", "a column with the least value"),
+    "max": Effect(3, "data", "a column with the largest value"),
+    "last": Effect(3, "data", "a column with the newest event's value"),
+    "window": Effect(3, "data", "events from longer before the row's moment do not count"),
+}
 _DATA = {
     **_SOURCE,
     "max_quarantined": Effect(3, "limit", "a delivery with a larger share of bad rows is refused whole"),
@@ -176,6 +185,11 @@ _DATA = {
     "joins[].as_of": Effect(3, "data", "the moment of a main row"),
     "joins[].tolerance": Effect(3, "data", "older values are not used"),
     "joins[].columns": Effect(3, "data", "which columns are taken"),
+    "joins[].key": Effect(3, "data", "rows with equal values are one event, known since the first; names events that are pushed"),
+    **_below("joins[].aggregates.*", _AGGREGATE),
+    "joins[].online.late": Effect(8, "limit", "an event that is pushed later after its time is not taken in; the next ingest brings it"),
+    "joins[].online.max_age": Effect(8, "limit", "when nothing came for longer, what is looked up is stale"),
+    "joins[].online.stale": Effect(8, "limit", "a stale value is null, or its request is refused with its age"),
     "features": Effect(3, "data", "makes the curated rows; what it reads is in the version's lineage"),
     "curated_contract": Effect(3, "data", "nothing is promoted to the curated zone unless its rows meet it"),
     "retries": Effect(3, "limit", "how often a source that does not answer is asked again"),
@@ -239,6 +253,9 @@ _RUNNING = {
     "deploy.port": Effect(8, "address", "where the server listens"),
     "deploy.max_body_mb": Effect(8, "limit", "larger requests are refused"),
     "deploy.max_rows": Effect(8, "limit", "requests with more rows are refused"),
+    "deploy.log.mode": Effect(8, "record", "strict: an answer waits until its record is on the disk"),
+    "deploy.log.group_ms": Effect(8, "record", "async: how long a group of records grows before it is written, and what a kill may cost"),
+    "deploy.log.keep": Effect(8, "limit", "older predictions are removed, by whole days, unless their labels may still come"),
     "deploy.max_waiting": Effect(8, "limit", "requests beyond so many under way are refused for the moment"),
     "deploy.body_timeout": Effect(8, "limit", "requests that take longer to arrive are refused"),
     "deploy.workers": Effect(8, "action", "how many processes serve"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from homeostat.charter import data_rules, estimator_rules, forecast_rules, goal_rules, objective_rules, training_rules
+from homeostat.charter import data_rules, estimator_rules, forecast_rules, goal_rules, objective_rules, running_rules, training_rules
 from homeostat.core.sections import Section
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ RULES: tuple[tuple[Callable[..., Iterator[Violation]], tuple[str, ...]], ...] = 
     (training_rules.policy_budget_ends, ("policy",)),
     (training_rules.an_address_has_its_engine, ("store",)),
     (training_rules.manual_approval_has_an_approver, ("problem", "deploy")),
+    (running_rules.predictions_outlive_their_labels, ("task", "deploy", "monitor")),
 )
 
 

@@ -18,7 +18,8 @@ class Fact:
 
     Kinds in use: charter, delivery, absence, repair, dataset, reference, decisions, run, trial, candidate, holdout, evaluation,
     bias_variance, verdict, version, approval, forecast, staging, promotion, rollback, traffic, export, reproduction, explanation, study,
-    model_test, labels, dataset_labels, queue, key, signing_key, token, token_end, window, finding, diagnosis, quarantine, action, outcome.
+    model_test, labels, pruning, forgetting, dataset_labels, queue, key, signing_key, token, token_end, window, finding, diagnosis,
+    quarantine, action, outcome.
 
     A body may hold ``measures``, numbers by name: such a fact can be found and sorted by them (``Query``).
     """

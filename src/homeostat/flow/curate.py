@@ -12,13 +12,14 @@ from homeostat.errors import DataError
 from homeostat.flow.intake import MAIN, accepted, contract_digest, is_transformed, load_contract, loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
     from homeostat.core.facts import Fact
     from homeostat.core.ports import Progress
     from homeostat.core.records import ContractReport
+    from homeostat.core.sections import Join
     from homeostat.dataops.contract import Contract
     from homeostat.flow.project import Project
 
@@ -29,7 +30,10 @@ MEMORY_MB = 2_048
 
 @dataclass(frozen=True, slots=True)
 class Curated:
-    """A committed version of the rows to learn from. ``dropped`` rows were filtered out by ``features.sql``, ``quarantined`` afterwards."""
+    """A committed version of the rows to learn from. ``dropped`` rows were filtered out by ``features.sql``, ``quarantined`` afterwards.
+
+    ``changed`` are joined columns that ``features.sql`` left out or gave other values.
+    """
 
     table: str
     version: int
@@ -38,6 +42,7 @@ class Curated:
     digest: str
     dropped: int = 0
     quarantined: int = 0
+    changed: tuple[str, ...] = ()
 
 
 def recipe(project: Project) -> dict[str, Any]:
@@ -45,11 +50,17 @@ def recipe(project: Project) -> dict[str, Any]:
     data = project.charter.data
     return {
         "source": without_secrets(data.source),
-        "joins": [join.model_dump(mode="json") for join in data.joins],
+        "joins": [_clause(join) for join in data.joins],
         "features": _features(project),
         "contract": contract_digest(project, data.contract),
         "curated_contract": contract_digest(project, data.curated_contract),
     }
+
+
+def _clause(join: Join) -> dict[str, Any]:
+    """The clauses of a join that decide what it adds: a table looks up online what it adds anyway."""
+    unsaid = {name for name in ("key", "aggregates") if not getattr(join, name)}
+    return join.model_dump(mode="json", exclude={"online", *unsaid})
 
 
 def curate(project: Project, kept: Mapping[str, Fact], progress: Progress | None = None) -> Curated:
@@ -84,7 +95,9 @@ def _transformed(project: Project) -> Curated:
 
     others = {name: loaded(project, name).read() for name in project.charter.data.tables if loaded(project, name).exists()}
     key = digest({"recipe": recipe(project), "rows": _versions(project)})
-    rows, dropped = transformed(project, loaded(project, MAIN).read(), others)
+    main = loaded(project, MAIN).read()
+    whole = joined(project, main, others)
+    rows, dropped = transformed(project, main, others, whole)
     report = second_check(project, rows, others)
     part = f"{CURATED}:"
     with project.table("quarantine").delivery(key, {"curated": key}, part) as bad, project.table(CURATED).delivery(key, {}) as good:
@@ -103,31 +116,65 @@ def _transformed(project: Project) -> Curated:
         content_digest(report.good.drop(PROVENANCE)),
         dropped,
         report.quarantined.height,
+        changed_columns(whole, rows, [name for name in whole.columns if name not in main.columns]),
     )
 
 
-def transformed(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, int]:
+def changed_columns(before: pl.DataFrame, after: pl.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    """Of these columns those that are not in the rows after the SQL, or have other values or another type there."""
+    keys = list(PROVENANCE)
+    kept = before.select(*names, *keys).join(after.select(keys), on=keys, how="semi", maintain_order="left")
+    made = kept.select(keys).join(after, on=keys, how="left", maintain_order="left")
+    return tuple(name for name in names if name not in made.columns or not kept[name].equals(made[name], check_dtypes=True))
+
+
+def transformed(
+    project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame], whole: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, int]:
     """The rows after the charter's joins and ``features.sql``, and how many of them the SQL filtered out.
+
+    ``whole`` are the rows after the joins, where they are at hand.
 
     Raises:
         DataError: HS202, a joined table has no rows; HS203, a column is missing; HS225 and up, what is wrong with a time or the SQL.
     """
     from homeostat.charter.columns import check_columns
+
+    rows, dropped = featured(project, joined(project, rows, others) if whole is None else whole, others)
+    check_columns(project.charter, rows.columns, place=project.charter.data.features or "data.joins")
+    return rows, dropped
+
+
+def joined(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The rows after the charter's joins.
+
+    Raises:
+        DataError: see ``transformed``.
+    """
     from homeostat.dataops.asof import join_as_of
+
+    for join in project.charter.data.joins:
+        rows = join_as_of(rows, _table(others, join.table), join, join.as_of or project.charter.task.time or "")
+    return rows
+
+
+def featured(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, int]:
+    """The joined rows after ``features.sql``, and how many it filtered out.
+
+    Raises:
+        DataError: see ``transformed``.
+    """
     from homeostat.dataops.feature_sql import feature_sql
     from homeostat.dataops.transform import Limits, transform
 
-    charter, dropped = project.charter, 0
-    for join in charter.data.joins:
-        rows = join_as_of(rows, _table(others, join.table), join, join.as_of or charter.task.time or "")
     sql = _features(project)
-    if sql is not None:
-        statement = feature_sql(sql, str(charter.data.features))
-        limits = Limits(memory_mb=MEMORY_MB, spill=project.state / "spill", unseen=charter.privacy.never_use)
-        made = transform(rows, {name: frame.drop(PROVENANCE) for name, frame in others.items()}, statement, limits)
-        rows, dropped = made.frame, made.dropped.height
-    check_columns(charter, rows.columns, place=charter.data.features or "data.joins")
-    return rows, dropped
+    if sql is None:
+        return rows, 0
+    charter = project.charter
+    statement = feature_sql(sql, str(charter.data.features))
+    limits = Limits(memory_mb=MEMORY_MB, spill=project.state / "spill", unseen=charter.privacy.never_use)
+    made = transform(rows, {name: frame.drop(PROVENANCE) for name, frame in others.items()}, statement, limits)
+    return made.frame, made.dropped.height
 
 
 def second_check(project: Project, rows: pl.DataFrame, others: Mapping[str, pl.DataFrame]) -> ContractReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.ids import digest, fact_id
@@ -44,6 +45,8 @@ def name_dataset(project: Project, there: Mapping[str, set[str] | None], progres
         return known
     for table, paths in left.items():
         _leave(project, table, paths, key)
+    from homeostat.flow.online import lookups
+
     kept = {path: fact for path, fact in accepted(project, MAIN).items() if path not in left[MAIN] and fact.body["good"]}
     made = curate(project, kept, progress)
     contract = project.charter.data.contract
@@ -57,6 +60,7 @@ def name_dataset(project: Project, there: Mapping[str, set[str] | None], progres
         "schema": made.schema,
         "contract": {"path": contract or "", "sha256": contract_digest(project, contract)},
         "left": left,
+        "lookups": [asdict(lookup.without(made.changed)) for _, lookup in lookups(project)],
         "tables": {table: loaded(project, table).version() for table in tables if table != MAIN and loaded(project, table).exists()},
         "sources": [
             {"path": path, "sha256": fact.body["sha256"], "bytes": fact.body["bytes"], "rows": fact.body["good"]}

@@ -16,6 +16,7 @@ from homeostat.errors import InputError, Unreachable
 from homeostat.flow.datasets import name_dataset
 from homeostat.flow.delivery import deliver
 from homeostat.flow.intake import MAIN, Intake, accepted, delivered, intakes, is_transformed, loaded, repairs_of
+from homeostat.flow.online import refresh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,7 @@ def ingest(project: Project, progress: Progress | None = None, backfill: tuple[d
     if problems and not loaded(project, MAIN).exists():
         raise problems[0]
     dataset = name_dataset(project, {table: each.there for table, each in taken.items()}, progress)
+    refresh(project, None if problems else project.clock.now())
     if problems:
         raise problems[0]
     return dataset

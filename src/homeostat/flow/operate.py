@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from homeostat.errors import DataError, HomeostatError, Refusal
+from homeostat.errors import DataError, HomeostatError, ProjectError, Refusal
 from homeostat.flow.evaluate import evaluate
 from homeostat.flow.ingest import ingest
 from homeostat.flow.monitor import monitor, standing
+from homeostat.flow.prediction_log import keep_log
 from homeostat.flow.promotion import advance, rollback
 from homeostat.flow.registry import champion
 from homeostat.flow.train import Order, train
@@ -48,7 +49,8 @@ class Workflows(Protocol):
 class Turn:
     """What one turn of the loop saw and did.
 
-    ``outcome`` is empty when nothing had to be done; ``problem`` says why new data could not be taken in, if so.
+    ``outcome`` is empty when nothing had to be done; ``problem`` says why new data could not be taken in, or the prediction log not
+    be tidied, if so.
     """
 
     dataset: str
@@ -67,6 +69,7 @@ def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Prog
     """
     before = {fact.id for fact in project.ledger.find("delivery")}
     dataset, problem = _take_in(project, progress)
+    untidy = _tidy(project)
     new = [fact for fact in project.ledger.find("delivery") if fact.id not in before]
     refused = tuple(str(f.body["path"]) for f in new if f.body["status"] == "refused")
     diagnoses = standing(project, monitor(project, as_of, progress))
@@ -77,7 +80,7 @@ def turn(project: Project, workflows: Workflows, as_of: datetime, progress: Prog
     if asked is not None and asked.body["allowed"] and asked.body["name"] in {"retrain", "rollback"}:
         workflows.start(REPAIR, asked.id, {"action": asked.id})
         outcome = workflows.result(asked.id, timeout_s)
-    return Turn(dataset, refused, told, asked.id if asked else "", outcome, problem)
+    return Turn(dataset, refused, told, asked.id if asked else "", outcome, problem or untidy)
 
 
 def _to_answer(project: Project, decided: list[Fact]) -> Fact | None:
@@ -133,6 +136,15 @@ def _take_in(project: Project, progress: Progress | None) -> tuple[str, str]:
         if not known:
             raise
         return known[0].id, error.line()
+
+
+def _tidy(project: Project) -> str:
+    """Keep the prediction log small; what is wrong with it must not stop the watch either."""
+    try:
+        keep_log(project)
+    except ProjectError as error:
+        return error.line()
+    return ""
 
 
 def _train(project: Project, action: Fact, dataset: str, progress: Progress | None) -> str:

@@ -89,6 +89,16 @@ def shielded(project: Project, read: SourceRead) -> tuple[pl.DataFrame, pl.DataF
     return shield_frame(project, read.frame), broken
 
 
+def batch_shield(project: Project) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """``shield_frame`` as a function that can be sent to another process.
+
+    Raises:
+        DataError: see ``project_key``.
+    """
+    privacy = project.charter.privacy
+    return partial(shield, privacy=privacy, key=project_key(project) if privacy.pseudonymise else b"")
+
+
 def served_shield(project: Project) -> RowShield | None:
     """The shield of served rows, None when there is nothing to hide.
 

@@ -90,7 +90,7 @@ def _move(project: Project, traffic: Traffic, versions: Sequence[Version], appro
 def _entity(project: Project, manifest: Manifest) -> tuple[str, ...]:
     """The columns that say what a row is about, where callers may send all of them."""
     entity = project.charter.task.entity
-    return entity if set(entity) <= set(manifest.accepted()) else ()
+    return entity if set(entity) <= set(manifest.accepted()) - set(project.charter.privacy.never_store) else ()
 
 
 def _require_columns(project: Project, manifest: Manifest, sticky: Sequence[str], segments: Sequence[str]) -> None:
@@ -103,8 +103,11 @@ def _require_columns(project: Project, manifest: Manifest, sticky: Sequence[str]
     private = {*privacy.never_store, *privacy.never_log, *privacy.pseudonymise}
     for column in segments:
         if column in private:
-            step = "route by another column; an entity may be private"
+            step = "route by another column; a sticky one may be a pseudonym"
             raise ProjectError("HS430", f"the values of {column!r} are private, and a segment's is written down", next_step=step)
+    for column in sticky:
+        if column in privacy.never_store:
+            raise ProjectError("HS430", f"{column!r} is never stored, and gone from a row before it is routed")
 
 
 def _require_fits(champion: Manifest, own: Manifest, number: int, *, answers: bool) -> None:

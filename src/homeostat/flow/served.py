@@ -68,7 +68,7 @@ def read_served(project: Project, fields: Collection[str] | None = None) -> Serv
 
     time = project.charter.task.time
     wanted = None if fields is None else {*fields, *((time,) if time else ())}
-    log = read_frame(project.predictions, fields=wanted, about=ABOUT, seen=partial(_with_moment, time))
+    log = read_frame(project.predictions, fields=wanted, about=ABOUT, seen=partial(with_moment, time))
     if log.frame.is_empty():
         return Served(pl.DataFrame(), pl.DataFrame(), log.torn)
     frame = log.frame.filter(pl.col("_version").is_not_null()).with_columns(pl.col("_version").cast(pl.String))
@@ -76,8 +76,8 @@ def read_served(project: Project, fields: Collection[str] | None = None) -> Serv
     return Served(frame.filter(~shadow), frame.filter(shadow), log.torn) if shadow.any() else Served(frame, frame.clear(), log.torn)
 
 
-def _with_moment(time: str | None, frame: pl.DataFrame) -> pl.DataFrame:
-    """A piece of the log with the moment each row is about."""
+def with_moment(time: str | None, frame: pl.DataFrame) -> pl.DataFrame:
+    """A piece of the log, as ``prediction_columns`` has it, with ``_moment``: what each row is about, see ``read_served``."""
     asked = frame["at"].alias("_moment")
     column = f"{INPUT}{time}"
     if column not in frame.columns:

@@ -1,22 +1,15 @@
-"""Stage 8 as a journey: the champion online, in batch, and as files for use elsewhere."""
+"""Stage 8 as a journey: the champion online, and as files for use elsewhere. In batch: ``score``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from homeostat.core.records import PROVENANCE
-from homeostat.errors import DataError, ProjectError
-from homeostat.flow.bom import BOM_FILE, bill_of
-from homeostat.flow.privacy import shield_frame
-from homeostat.flow.reading import read_whole
+from homeostat.errors import ProjectError
 from homeostat.flow.registry import CHAMPION, Version, serving_version
 from homeostat.flow.signing import check_pointer, trusted_bundle
-from homeostat.flow.writing import check_suffix, write_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from homeostat.flow.project import Project
     from homeostat.serving.bundle import Bundle
 
@@ -42,56 +35,3 @@ def serving(project: Project) -> Serving:
         raise ProjectError("HS608", "no version is promoted yet", next_step="`homeostat run` trains, validates and promotes one")
     check_pointer(project, pointer)
     return Serving(version, trusted_bundle(project, version))
-
-
-def score_file(project: Project, source: Path, target: Path) -> dict[str, Any]:
-    """Score each row of a CSV or Parquet file in one batch; the output has its columns, the prediction, its interval, the version.
-
-    Raises:
-        DataError: the input cannot be read or lacks an input column; the output's folder or suffix will not do.
-    """
-    import polars as pl
-
-    from homeostat.serving.manifest import ENDS
-    from homeostat.serving.predictor import Predictor
-
-    check_suffix(target)
-    if target.exists() and source.exists() and target.samefile(source):
-        raise ProjectError("HS607", "the output is the input", place=str(target), next_step="give another output")
-    now = serving(project)
-    frame = read_whole(source, project.charter.data, project.root).drop(PROVENANCE)  # the caller's own: it goes out as it came
-    ends = ENDS if now.bundle.manifest.intervals else ()
-    taken = [name for name in ("prediction", *ends, "model_version", "run") if name in frame.columns]
-    if taken:
-        raise DataError("HS203", f"the input has a column {taken[0]!r}, which the output needs", place=source.name, next_step="rename it")
-    predictor = Predictor(now.bundle)
-    said = predictor.say_frame(shield_frame(project, frame))
-    answers = predictor.answers(said.scores, said.ends)
-    scored = frame.with_columns(
-        *(pl.Series(name, values) for name, values in answers.items()),
-        pl.lit(now.version.number).alias("model_version"),
-        pl.lit(str(now.version.fact.body["run"])).alias("run"),
-    )
-    write_rows(target, scored, over=True)
-    return {"rows": scored.height, "version": now.version.number, "output": str(target)}
-
-
-def export(project: Project, folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """Write the champion as files: ``onnx`` gives the graph, its manifest, the plan, and the bill of materials.
-
-    Raises:
-        ProjectError: HS609, a kind this version does not write; HS602, the folder cannot be written.
-    """
-    unknown = [kind for kind in kinds if kind != "onnx"]
-    if unknown:
-        raise ProjectError("HS609", f"got {', '.join(unknown)!r} to export; this version writes onnx", place="--to")
-    now = serving(project)
-    bom = bill_of(project, now.version, now.bundle)
-    files = {"model.onnx": now.bundle.graph, "manifest.json": now.bundle.manifest.to_json(), "plan.json": now.bundle.plan, BOM_FILE: bom}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise ProjectError("HS602", f"cannot be written: {error.strerror}", place=str(folder)) from error
-    return {"folder": str(folder), "files": sorted(files), "version": now.version.number, "bundle": now.version.bundle}

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from homeostat.graph.frames import Refuse
+
 LISTED = 20  # bad fields an error lists; their number is always told
 
 Problem = dict[str, object]
@@ -174,15 +176,20 @@ def decode_columns(inputs: Sequence[Input], columns: Mapping[str, Sequence[Any]]
     return RowDecoder(inputs, ignore).columns(columns)
 
 
-def decode_frame(inputs: Sequence[Input], frame: pl.DataFrame) -> Decoded:
+def decode_frame(inputs: Sequence[Input], frame: pl.DataFrame, refuse: Refuse | None = None) -> Decoded:
     """The arrays of a Polars frame: equal to those of its rows. Columns that are no inputs are not read.
+
+    Args:
+        inputs: the plan's inputs.
+        frame: the rows.
+        refuse: told which rows hold what a kind does not allow; None raises for the first.
 
     Raises:
         DataError: HS203, an input is not a column; HS205, a column holds a value that its kind does not allow.
     """
-    from homeostat.graph.frames import frame_arrays
+    from homeostat.graph.frames import frame_arrays, refuse_first
 
-    return frame_arrays(inputs, frame)
+    return frame_arrays(inputs, frame, refuse or refuse_first)
 
 
 def _problem(row: int, field: str, got: str, allowed: str) -> Problem:

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     Counts = Mapping[int, int]
 
-_UPPER = ((0x41, 0x5A, 32), (0xC0, 0xDE, 32), (0x391, 0x3A9, 32), (0x410, 0x42F, 32), (0x400, 0x40F, 80))
-_LOWER = {code: code + shift for first, last, shift in _UPPER for code in range(first, last + 1)}
-_WORDS = (
+UPPER = ((0x41, 0x5A, 32), (0xC0, 0xDE, 32), (0x391, 0x3A9, 32), (0x410, 0x42F, 32), (0x400, 0x40F, 80))
+_LOWER = {code: code + shift for first, last, shift in UPPER for code in range(first, last + 1)}
+WORDS = (
     (0x30, 0x39), (0x61, 0x7A), (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x1FFF), (0x2070, 0x2FFF), (0x3040, 0xFDFF), (0xFE10, 0xFEFE),
     (0xFF10, 0x10FFFF),
 )  # fmt: skip
-_TERM = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _WORDS) + "]+")
+"""The rule as ranges of code points, ends included, for every target: what becomes lower case by which addition; what is of a word."""
+_TERM = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in WORDS) + "]+")
 
 
 def terms_of(text: str) -> list[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _NEW = ".new-"
 Stays = Callable[["pl.DataFrame"], "pl.Series"]
+Change = Callable[["pl.DataFrame", "pl.Series"], "pl.DataFrame"]
 
 
 @dataclass(slots=True)
@@ -117,6 +118,37 @@ def to_remove(folder: Path, before: date, stays: Stays) -> Removed:
         found.rows[part.day.isoformat()] += frame.height - kept
         found.kept[part.day.isoformat()] += kept
     return found
+
+
+def counted(folder: Path, those: Stays) -> Counter[str]:
+    """How many rows of the partitions are among those, by day."""
+    found: Counter[str] = Counter()
+    for part in expired(folder, date.max):
+        rows = int(those(read_part(part)).sum())
+        if rows:
+            found[part.day.isoformat()] += rows
+    return found
+
+
+def rewrite(folder: Path, those: Stays, change: Change) -> None:
+    """Change some rows of the partitions; each partition is as it was or changed, whatever happens.
+
+    Args:
+        folder: the log's.
+        those: which rows, as ``prune`` asks it.
+        change: a partition and which of its rows (n,) to the partition that takes its place.
+
+    Raises:
+        ProjectError: HS602, the folder cannot be written; HS440, a partition is damaged.
+    """
+    if not folder.is_dir():
+        return
+    with _alone(folder):
+        for part in expired(folder, date.max):
+            frame = read_part(part)
+            rows = those(frame)
+            if rows.any():
+                _write(change(frame, rows), part.path)
 
 
 def _to_partitions(folder: Path, path: Path, done: Compacted) -> None:

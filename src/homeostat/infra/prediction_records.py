@@ -140,6 +140,17 @@ def count(folder: Path) -> int:
     return sum(read_whole.values()) + sum(rows_of(part) for part in rest)
 
 
+def torn(folder: Path) -> list[str]:
+    """``segment:line`` of all lines that a kill cut."""
+    read_whole, places = set(), []
+    for path in segments(folder):
+        with suppress(FileNotFoundError):
+            for chunk in chunks(path):
+                read_whole.add(path.stem)
+                places += [f"{path.name}:{number}" for number in chunk.torn]
+    return places + [place for place in torn_places(folder) if place.partition(".")[0] not in read_whole]
+
+
 def rows_of(part: Part) -> int:
     """How many rows a partition has, from its footer; 0 when it has just been removed."""
     import polars as pl

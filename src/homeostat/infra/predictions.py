@@ -125,6 +125,11 @@ class PredictionLog:
         """Why nothing can be written at the moment; empty when all is well."""
         return self._failure
 
+    @property
+    def records(self) -> int:
+        """How many records are in the file."""
+        return self._tally.kept
+
     def hand_over(self, lines: bytes, records: int) -> int:
         """Hand over records as ``encode_lines`` writes them, without waiting; the group's number (from 1), or 0 when there is no room.
 

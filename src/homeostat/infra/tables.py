@@ -51,6 +51,14 @@ class Table:
         """
         return int(self._open().version())
 
+    def identity(self) -> str:
+        """What the table was named when it was made: another table in the same folder has another one.
+
+        Raises:
+            ProjectError: HS608, the table does not exist yet.
+        """
+        return str(self._open().metadata().id)
+
     def append(self, frame: pl.DataFrame, metadata: Mapping[str, str], key: str) -> int:
         """Add the rows in one commit; return its version. An empty frame makes a commit too, with the metadata and no rows.
 

@@ -105,29 +105,34 @@ class Predictor:
         """Scores (n, k) of rows that are decoded already."""
         return self._run(rows).scores
 
+    def say_decoded(self, rows: Decoded, at_once: int) -> Said:
+        """All that the graph says of rows that are decoded already, so many in each of its runs, in this thread."""
+        count = len(rows.numbers)
+        return _together([self._run(rows.take(slice(at, at + at_once))) for at in range(0, max(count, 1), at_once)])
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a frame that may be decoded together, so that texts do not fill the memory."""
+        terms = widths(self._inputs)["terms"]
+        return max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
+
     def decide_frame(self, frame: pl.DataFrame) -> tuple[Floats, Ints]:
         """Scores (n, k) and the graph's own decisions (n,) of a frame."""
         return self.say_frame(frame)[:2]
 
     def say_frame(self, frame: pl.DataFrame) -> Said:
         """All that the graph says of a frame; see ``predict_frame``."""
-        terms = widths(self._inputs)["terms"]
-        most = max(1, min(FRAME_ROWS_AT_ONCE, FRAME_TERMS_AT_ONCE // terms)) if terms else FRAME_ROWS_AT_ONCE
+        most = self.rows_at_once
         parts = (frame[at : at + most] for at in range(0, max(frame.height, 1), most))
-        found = [said for part in parts for said in self._at_once(decode_frame(self._inputs, part))]
-        if len(found) == 1:
-            return found[0]
-        ends = [each.ends for each in found if each.ends is not None]
-        scores, decisions = (np.concatenate(blocks) for blocks in zip(*(each[:2] for each in found), strict=True))
-        return Said(scores, decisions, np.concatenate(ends) if ends else None)
+        return _together([said for part in parts for said in self._at_once(decode_frame(self._inputs, part))])
 
     def _at_once(self, rows: Decoded) -> list[Said]:
         """What the graph says of rows, cut between the cores."""
         count = len(rows.numbers)
-        size = max(LEAST_PART, math.ceil(count / _cores()))
+        size = max(LEAST_PART, math.ceil(count / cores()))
         if count <= size:
             return [self._run(rows)]
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             return list(pool.map(self._run, (rows.take(slice(at, at + size)) for at in range(0, count, size))))
 
     def answers(self, scores: Floats, ends: Floats | None = None) -> dict[str, list[float] | list[str]]:
@@ -170,7 +175,16 @@ def _finite(said: Said) -> Said:
     return said
 
 
-def _cores() -> int:
+def _together(found: Sequence[Said]) -> Said:
+    """What was said of rows part by part, as of all."""
+    if len(found) == 1:
+        return found[0]
+    ends = [each.ends for each in found if each.ends is not None]
+    scores, decisions = (np.concatenate(blocks) for blocks in zip(*(each[:2] for each in found), strict=True))
+    return Said(scores, decisions, np.concatenate(ends) if ends else None)
+
+
+def cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

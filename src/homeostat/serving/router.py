@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 from homeostat.core.targets import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from homeostat.core.traffic import Traffic
 
 _UNIT = 2.0**-64
@@ -42,11 +40,14 @@ class Router:
         self._races = tuple((at, -1.0 / traffic.arms[at].share) for at in drawn) if len(drawn) > 1 else ()
         self._words = struct.Struct(f"<{len(drawn)}Q")  # of the 64 bytes of a hash, 8 for each arm
 
-    def arm(self, row: Mapping[str, Any], key: str) -> int:
+    def arm(self, row: Any, key: str) -> int:
         """The index of the arm that answers a row: by the first segment it is in, else drawn by its entity, else by ``key``.
 
-        ``key`` is the request's own, and of a row among several also the row's: whoever repeats it gets the same arm again.
+        ``key`` is the request's own, and of a row among several also the row's: whoever repeats it gets the same arm again. What is no
+        object of named fields is drawn by it too; the decoder of the arm refuses it.
         """
+        if not isinstance(row, dict):
+            row = {}
         for column, value, arm in self._rules:
             if column in row and _text(row[column]) == value:
                 return arm
@@ -56,7 +57,7 @@ class Router:
             key = self._entity(row) or key
         return self._drawn(key)
 
-    def _entity(self, row: Mapping[str, Any]) -> str:
+    def _entity(self, row: dict[str, Any]) -> str:
         """The texts of the sticky columns; empty when one is missing or null."""
         if len(self._sticky) == 1:
             return _text(row.get(self._sticky[0]))

@@ -55,7 +55,7 @@ def test_a_canary_from_its_first_request_to_champion(two: Path, capsys: pytest.C
     shown = said(capsys, two, "show", now["routed"]["id"])
     assert (shown["routes"], shown["state"]) == (now["words"], "in force")
     code, text = told(capsys, two, "history", "--kind", "traffic")
-    assert "words=version 1 answers 90% (champion)" in text
+    assert (code, "version 1 answers 90% (champion), version 2 10% (canary)" in text) == (0, True)
     code, text = told(capsys, two, "promote", "2")
     assert code == 0
     assert text.splitlines()[1] == f"this ended {now['routed']['id']}: {now['words']}"
@@ -101,6 +101,7 @@ def test_a_rollback_says_what_it_ended(two: Path, capsys: pytest.CaptureFixture[
         (["--canary", "2", "--share", "100%"], "HS430", "which is a promotion"),
         (["--canary", "0", "--share", "10%"], "HS609", "0 is not in the range"),
         (["--canary", "7", "--share", "10%"], "HS605", "versions 1 to 2"),
+        (["--shadow", "9" * 30], "HS609", "is not in the range"),
         (["--ab", "1-50"], "HS609", "such as 3:50,4:50"),
         (["--ab", "1:50,2:40"], "HS430", "they add up to 100%"),
         (["--ab", "1:50,2:50", "--canary", "2", "--share", "5%"], "HS430", "one of them at a time"),

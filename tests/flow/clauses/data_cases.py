@@ -182,6 +182,43 @@ def patient(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     return found[0], found[1]
 
 
+def counting(aggregate: dict[str, Any], join: dict[str, Any]) -> dict[str, Any]:
+    """The wares as events: one aggregate of those that were known at each order."""
+    return joining({"aggregates": {"made": aggregate or {"count": True}}, **join})
+
+
+def pushed(before: dict[str, Any], after: dict[str, Any]) -> Case:
+    """What becomes of an event that is pushed a year late, and what is looked up two days after the last one came."""
+
+    def case(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+        folder: Path = request.getfixturevalue("tmp_path")
+        return looked_up(folder / "before", before), looked_up(folder / "after", after)
+
+    return case
+
+
+def looked_up(folder: Path, online: dict[str, Any]) -> Any:
+    from datetime import timedelta
+
+    from homeostat.flow.enriching import Enricher
+    from homeostat.flow.online import lookups, online_path, push
+    from homeostat.infra.online_store import OnlineStore
+
+    charter = joining({"aggregates": {"made": {"count": True}}, "key": ["item", "since"], "online": online})
+    with open_project(laid(folder, charter)) as project:
+        ingest(project)
+        now = project.clock.now()
+        with OnlineStore(online_path(project)) as store:
+            event = {"item": "a", "since": (now - timedelta(days=365)).date().isoformat()}
+            done, refused = push(project, store, None, [event])
+            assert refused == []
+            enricher = Enricher([lookup for _, lookup in lookups(project)], store, wanted=["made"])
+            try:
+                return done, enricher.enrich([{"item": "a"}], now + timedelta(days=2))
+            except HomeostatError as error:
+                return done, error.code
+
+
 # What is private
 
 
@@ -265,6 +302,16 @@ CASES = {
     "data.joins[].as_of": joined({}, {"as_of": "asked"}),
     "data.joins[].tolerance": joined({}, {"tolerance": "3d"}),
     "data.joins[].columns": joined({}, {"columns": ["price"]}),
+    "data.joins[].key": taken(counting({}, {}), counting({}, {"key": ["item"]})),
+    **{
+        f"data.joins[].aggregates.*.{name}": taken(counting({"count": True}, {}), counting({name: "price"}, {}))
+        for name in ("sum", "mean", "min", "max", "last")
+    },
+    "data.joins[].aggregates.*.count": taken(counting({"sum": "price"}, {}), counting({"count": True}, {})),
+    "data.joins[].aggregates.*.window": taken(counting({"sum": "price"}, {}), counting({"sum": "price", "window": "1h"}, {})),
+    "data.joins[].online.late": pushed({}, {"late": "400d"}),
+    "data.joins[].online.max_age": pushed({}, {"max_age": "1s"}),
+    "data.joins[].online.stale": pushed({"max_age": "1s"}, {"max_age": "1s", "stale": "refuse"}),
     "data.features": taken(joining({}), joining({}, {"features": "features.sql"})),
     "data.curated_contract": taken(joining({}), joining({}, {"curated_contract": "curated.yaml"})),
     "data.retries": patient,

@@ -81,6 +81,45 @@ def served(clause: str, value: Any) -> Callable[[pytest.FixtureRequest], Outcome
     return case
 
 
+def logged(clause: str, value: Any) -> Callable[[pytest.FixtureRequest], Outcomes]:
+    """What the server asks its prediction log for."""
+
+    def case(request: pytest.FixtureRequest) -> Outcomes:
+        from homeostat.app.rest import project as rest
+
+        monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        folder: Path = request.getfixturevalue("founded")
+        found: list[Any] = []
+        real = rest.PredictionLog
+        monkeypatch.setattr(rest, "serve", lambda *_, **__: None)
+        monkeypatch.setattr(rest, "PredictionLog", lambda at, **asked: (found.append(asked), real(at, **asked))[1])
+        for changes in ({}, {clause: value}):
+            edited(folder, changes)
+            rest.serve_project(folder, rest.Asked(port=0), lambda *_: None)
+        return found[0], found[1]
+
+    return case
+
+
+def retained(request: pytest.FixtureRequest) -> Outcomes:
+    """How many predictions of a hundred days ago are still there, when all are kept and when a month of them is."""
+    from homeostat.flow.prediction_log import keep_log
+    from homeostat.infra.prediction_records import count
+    from homeostat.infra.predictions import Prediction, PredictionLog, utc_text
+
+    folder: Path = request.getfixturevalue("founded")
+    at = utc_text(datetime.now(UTC) - timedelta(days=100))
+    with PredictionLog(folder / ".homeostat" / "predictions") as log:
+        log.append([Prediction("pr-1", "rq-1", 0, at, "bike", 1, "champion", {"hr": 1}, [1.0], 1.0, 0.1)])
+    found = []
+    for changes in ({}, {"deploy.log.keep": "60d"}):
+        edited(folder, changes)
+        with open_project(folder) as project:
+            keep_log(project)
+            found.append(count(project.predictions))
+    return found[0], found[1]
+
+
 def crewed(request: pytest.FixtureRequest) -> Outcomes:
     """How many processes the server is started with."""
     from homeostat.app.rest import project as rest
@@ -225,6 +264,9 @@ CASES = {
     "deploy.port": served("deploy.port", 8001),
     "deploy.max_body_mb": served("deploy.max_body_mb", 1),
     "deploy.max_rows": served("deploy.max_rows", 7),
+    "deploy.log.mode": logged("deploy.log.mode", "strict"),
+    "deploy.log.group_ms": logged("deploy.log.group_ms", 5),
+    "deploy.log.keep": retained,
     "deploy.max_waiting": served("deploy.max_waiting", 7),
     "deploy.body_timeout": served("deploy.body_timeout", "5s"),
     "deploy.workers": crewed,

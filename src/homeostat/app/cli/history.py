@@ -65,12 +65,13 @@ def _told(project: Project, fact: Fact) -> dict[str, Any]:
 
     from homeostat.flow.revisions import revision
 
-    told = {"id": fact.id, "kind": fact.kind, "at": fact.at.isoformat(), "actor": fact.actor, "what": _what(dict(fact.body))}
+    what = _cut(str(fact.body["words"])) if fact.kind == "traffic" else _what(dict(fact.body))
+    told = {"id": fact.id, "kind": fact.kind, "at": fact.at.isoformat(), "actor": fact.actor, "what": what}
     return told | ({"changes": [asdict(one) for one in revision(project, fact)]} if fact.kind == "charter" else {})
 
 
 def _what(body: dict[str, Any]) -> str:
-    words = ("path", "status", "cause", "name", "learner", "window", "value", "passed", "rows", "reason", "words", "detail")
+    words = ("path", "status", "cause", "name", "learner", "window", "value", "passed", "rows", "reason", "detail")
     parts = [
         f"{word}={body[word]:.4g}" if isinstance(body[word], float) else f"{word}={body[word]}"
         for word in words

@@ -76,7 +76,7 @@ class Rules(click.ParamType[Rule]):
         return Rule(found[1], found[2], int(found[3]))
 
 
-VERSION = click.IntRange(min=1)
+VERSION = click.IntRange(1, 999_999_999)
 
 
 @click.option("--canary", metavar="VERSION", type=VERSION, default=None, help="A version that answers --share of the requests.")

@@ -34,9 +34,13 @@ _CLOSE = b"connection: close\r\n"
 
 @dataclass(slots=True)
 class Lane:
-    """What the connections of a server share. ``idle_s``: how long a connection may ask nothing."""
+    """What the connections of a server share.
+
+    ``idle_s``: how long a connection may ask nothing; ``open``: whether the lane takes requests, or leaves all to the application.
+    """
 
     service: Service
+    open: bool = True
     idle_s: float = 75.0  # longer than clients keep idle connections, so that it is not us who closes under a request
     addresses: dict[bytes, Route | None] = field(default_factory=dict)
     _defaults: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -44,6 +48,8 @@ class Lane:
 
     def route(self, url: bytes) -> Route | None:
         """The route of an address in its plainest form, if it predicts."""
+        if not self.open:
+            return None
         if url not in self.addresses:
             found = None if b"?" in url or b"%" in url or not url.isascii() else find_route(url.decode())
             found = found if found is not None and found.name in POSTS else None

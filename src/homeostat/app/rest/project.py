@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -22,7 +23,6 @@ from homeostat.flow.registry import CHAMPION, require_unaltered
 from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.tokens import known
 from homeostat.flow.traffic import following, versions_in
-from homeostat.infra.prediction_records import count
 from homeostat.infra.predictions import PredictionLog
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Asked:
 
 
 def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
-    """Serve a project's champion until a signal; returns how many predictions were logged meanwhile.
+    """Serve a project's champion until a signal; returns how many predictions it logged.
 
     ``ready`` is called with the URL, the model's name and the version that serves (None before the first promotion).
 
@@ -54,8 +54,7 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
     with open_project(root) as project:
         settings = settings_of(project, asked)
         now = wanted_of(project)()
-        before = count(project.predictions)
-        folder = project.predictions
+        strict, group_s = project.charter.deploy.log.mode == "strict", project.charter.deploy.log.group_ms / 1e3
         workers = asked.workers or project.charter.deploy.workers
     version = now.versions[0].version if now else None
     listener = bind(settings.host, settings.port)
@@ -63,16 +62,18 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
 
         def work(place: int, tell: Callable[[], object]) -> None:
             shared = Shared(listener, Siblings(Path(counts), place) if workers > 1 else None)
-            with open_project(root) as own, PredictionLog(own.predictions) as log:
+            with open_project(root) as own, PredictionLog(own.predictions, strict=strict, group_s=group_s) as log:
                 explaining = replace(settings, training_rows=lambda bundle: training_rows(own, bundle))
                 serve(explaining, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
+            (Path(counts) / f"logged-{os.getpid()}").write_text(str(log.records))
 
         url = settings.url(listener)
         if workers == 1:
             work(0, lambda: ready(url, settings.name, version))
         else:
             supervise(workers, work, lambda: ready(url, settings.name, version))
-    return {"predictions": count(folder) - before}
+        logged = sum(int(path.read_text()) for path in Path(counts).glob("logged-*"))
+    return {"predictions": logged}
 
 
 def settings_of(project: Project, asked: Asked) -> ServeSettings:

@@ -105,11 +105,11 @@ def serve(
     service.explaining.known = settings.training_rows
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())
-        lane = Lane(service)
+        lane = Lane(service, open=settings.fast)
         certificate, key = settings.tls or (None, None)
         config = uvicorn.Config(
             make_app(service),
-            http=cast("type[HttpToolsProtocol]", partial(FastLane, lane)) if settings.fast else "httptools",
+            http=cast("type[HttpToolsProtocol]", partial(FastLane, lane)),
             loop="uvloop",
             ws="none",
             lifespan="off",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from homeostat.core.sections.base import Column, Duration, Kind, Name, Section, Share, TaskType
 from homeostat.core.sections.data import (
+    Aggregate,
     ColumnChoice,
     Data,
     Join,
     Labelling,
     LabelRule,
+    Online,
     Preparation,
     Sampling,
     Source,
@@ -44,6 +46,7 @@ from homeostat.core.sections.running import (
     Intervals,
     LearnerName,
     Learning,
+    LogSettings,
     Monitor,
     Policy,
     Responses,
@@ -52,6 +55,7 @@ from homeostat.core.sections.running import (
 
 __all__ = [
     "ActionName",
+    "Aggregate",
     "Approval",
     "Baseline",
     "Budget",
@@ -70,11 +74,13 @@ __all__ = [
     "Labelling",
     "LearnerName",
     "Learning",
+    "LogSettings",
     "MetricMapping",
     "Money",
     "Monitor",
     "Name",
     "Objective",
+    "Online",
     "Outcome",
     "Payoff",
     "Plain",

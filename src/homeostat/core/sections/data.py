@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from homeostat.core.durations import format_duration
+from homeostat.core.features import FUNCTIONS, Function
 from homeostat.core.sections.base import Column, Duration, Kind, Name, Section, Share
 
 
@@ -30,6 +31,41 @@ class Source(Section):
     null_values: tuple[str, ...] = Field(default=("",), description="CSV and JSON lines: texts that stand for no value")
 
 
+class Aggregate(Section):
+    """A column made of the events of an entity up to the row's moment: one function, over a window or for ever."""
+
+    count: Literal[True] | None = Field(default=None, description="how many events there were")
+    sum: Column | None = Field(default=None, description="the sum of this column; 0 without a value")
+    mean: Column | None = Field(default=None, description="the mean of this column; null without a value")
+    min: Column | None = Field(default=None, description="the least value of this column; null without a value")
+    max: Column | None = Field(default=None, description="the largest value of this column; null without a value")
+    last: Column | None = Field(default=None, description="this column of the newest event, also where it is null")
+    window: Duration | None = Field(default=None, description="how far back events count, exactly so far included; default: for ever")
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that are named; right is one."""
+        return tuple(name for name in FUNCTIONS if getattr(self, name) is not None)
+
+    @property
+    def function(self) -> Function:
+        """The function; ``count`` where none is named."""
+        return next(iter(self.functions), "count")
+
+    @property
+    def column(self) -> str:
+        """What it is taken of; empty for ``count``."""
+        return "" if self.function == "count" else str(getattr(self, self.function))
+
+
+class Online(Section):
+    """What a join adds is looked up when a request is served, in a table that is refreshed by ingest and updated by events."""
+
+    late: Duration = Field(default=timedelta(hours=1), description="how long after its time an event that is pushed may still come")
+    max_age: Duration | None = Field(default=None, description="how long after the last refresh or event values may be used")
+    stale: Literal["empty", "refuse"] = Field(default="empty", description="what is older: no value, or the request is refused")
+
+
 class Join(Section):
     """Columns of another table as they were known at the time of each row: never a value from later."""
 
@@ -37,8 +73,11 @@ class Join(Section):
     on: tuple[Column, ...] = Field(default=(), description="columns that must be equal on both sides; none: the table is one series")
     valid_from: Column = Field(description="the column of the other table that says from when a row of it was known")
     as_of: Column | None = Field(default=None, description="the time column of the main rows; default: task.time")
-    tolerance: Duration | None = Field(default=None, description="values older than this are not used")
-    columns: tuple[Column, ...] = Field(default=(), description="which columns to take; none named: all others")
+    tolerance: Duration | None = Field(default=None, description="columns older than this are not used; aggregates have windows")
+    columns: tuple[Column, ...] = Field(default=(), description="which columns to take; none named: all others, or none beside aggregates")
+    key: tuple[Column, ...] = Field(default=(), description="columns that name an event once: what comes again is not counted again")
+    aggregates: dict[Name, Aggregate] = Field(default_factory=dict, description="columns made of the events up to the row's moment")
+    online: Online | None = Field(default=None, description="look it up when a request is served; without it callers send its columns")
 
 
 class Data(Source):

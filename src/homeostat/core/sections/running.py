@@ -80,6 +80,16 @@ class Approval(Section):
     checklist: tuple[str, ...] = Field(default=(), description="what the person confirms, each by a tick")
 
 
+class LogSettings(Section):
+    """The prediction log: when an answer counts as kept, and for how long it is."""
+
+    mode: Literal["async", "strict"] = Field(
+        default="async", description="strict: no answer leaves before its record is on the disk; async: records follow in groups"
+    )
+    group_ms: float = Field(default=20.0, gt=0, le=1_000, description="async: how long a group of records grows; a kill loses no more")
+    keep: Duration | None = Field(default=None, description="how long predictions stay, in whole days of UTC; default: for ever")
+
+
 class Tls(Section):
     """The certificate the server shows, with its chain, and its private key: PEM files, by paths from the charter."""
 
@@ -98,6 +108,7 @@ class Deploy(Section):
     port: int = Field(default=8000, ge=0, le=65_535)
     max_body_mb: float = Field(default=8.0, gt=0)
     max_rows: int = Field(default=10_000, gt=0)
+    log: LogSettings = LogSettings()
     max_waiting: int = Field(default=1_024, gt=0, description="requests under way in one process; more are told to come again (429)")
     body_timeout: Duration = Field(default=timedelta(seconds=30), description="how long a request may take to arrive")
     workers: int = Field(default=1, ge=1, le=256, description="processes that serve; each holds the model")

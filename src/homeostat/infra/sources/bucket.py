@@ -18,6 +18,8 @@ from homeostat.infra.sources.retry import Patience, Transient
 from homeostat.infra.sources.spool import store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from homeostat.core.sections import Source
     from homeostat.infra.raw import RawFile, RawZone
 
@@ -65,6 +67,22 @@ class Bucket:
                 return store(zone, self._whole(answer, part.name), format_of(key), how)
 
         return self._patience.ask(copy, part.name)
+
+    def put(self, path: Path) -> None:
+        """Store a file as the object that the address names, whole or not at all.
+
+        Raises:
+            DataError: HS201, there is no such bucket; HS216, it refuses.
+            Unreachable: HS804, it does not answer.
+        """
+
+        def send() -> None:
+            with self._told(self._place):
+                import obstore
+
+                obstore.put(self._store(), self._key, path)
+
+        self._patience.ask(send, self._place)
 
     def _part(self, entry: Any) -> Part:
         mark = entry["e_tag"] or entry["last_modified"].isoformat()
