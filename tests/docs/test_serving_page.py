@@ -45,7 +45,9 @@ def without_ids(value: Any) -> Any:
     return [without_ids(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize(("command", "answer"), EXAMPLES, ids=[re.search(r"(/[a-z/0-9]+)", each[0].partition("8000")[2])[0] for each in EXAMPLES])  # type: ignore[index]
+@pytest.mark.parametrize(
+    ("command", "answer"), EXAMPLES, ids=[re.search(r"(/[a-z/0-9]+)", each[0].partition("8000")[2])[0] for each in EXAMPLES]
+)  # type: ignore[index]
 def test_the_commands_of_the_page_answer_what_it_says(bike: Running, command: str, answer: str) -> None:
     done = subprocess.run(
         ["bash", "-c", command.replace("http://127.0.0.1:8000", bike.url)], capture_output=True, text=True, check=True, timeout=30

@@ -106,7 +106,10 @@ def test_kept_training_rows_are_compared_with(tmp_path: Any) -> None:
     bundle = with_trees()
     plan = load_plan(bundle.plan)
     rng = np.random.default_rng(3)
-    rows = [{**ROW, "temp": t, "hr": int(h), "season": s} for t, h, s in zip(rng.random(50), rng.integers(0, 24, 50), ["spring", "2"] * 25, strict=True)]
+    rows = [
+        {**ROW, "temp": t, "hr": int(h), "season": s}
+        for t, h, s in zip(rng.random(50), rng.integers(0, 24, 50), ["spring", "2"] * 25, strict=True)
+    ]
     frame = pl.DataFrame(rows).with_columns(pl.col("day").str.to_datetime())
     reference = reference_of(plan, decode_frame(plan.inputs, frame), 0)
     with running(tmp_path, bundle, training_rows=lambda digest: reference if digest == bundle.manifest.graph_sha256 else None) as server:

@@ -57,7 +57,13 @@ def test_fields_are_those_of_the_model(document: Any) -> None:
     assert None in row["properties"]["temp"]["examples"]
     assert document["info"]["title"] == "bike"
     assert document["components"]["schemas"]["Rows"]["anyOf"][1]["maxItems"] == 200
-    for value, right in ((ROW, True), ({**ROW, "temp": "x"}, False), ({**ROW, "tmp": 1}, False), ({"temp": 1}, False), ({**ROW, "cnt": 1}, True)):
+    for value, right in (
+        (ROW, True),
+        ({**ROW, "temp": "x"}, False),
+        ({**ROW, "tmp": 1}, False),
+        ({"temp": 1}, False),
+        ({**ROW, "cnt": 1}, True),
+    ):
         assert jsonschema.Draft202012Validator(schema(document, "Row")).is_valid(value) is right
 
 
@@ -91,7 +97,15 @@ CHECKS = [
     openapi_checks.content_type_conformance,
     openapi_checks.response_headers_conformance,
 ]
-ADDRESSES = ["/predict", "/explain", "/invocations", "/v2/models/bike/infer", "/v2/models/bike/versions/{version}", "/v2/repository/index", "/"]
+ADDRESSES = [
+    "/predict",
+    "/explain",
+    "/invocations",
+    "/v2/models/bike/infer",
+    "/v2/models/bike/versions/{version}",
+    "/v2/repository/index",
+    "/",
+]
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _JSON = "application/json"
 ERRORS: dict[int, tuple[str, ...]] = {
     400: ("HS501",),
+    401: ("HS471",),
+    403: ("HS471",),
     404: ("HS504",),
     405: ("HS504",),
     408: ("HS503",),
@@ -36,8 +38,8 @@ ERRORS: dict[int, tuple[str, ...]] = {
     503: ("HS503", "HS505", "HS602"),
 }
 """The statuses of refusals, and the codes that come with them."""
-_LOOKS = (405, 408, 431, 500)
-_POSTS = (400, 405, 408, 413, 415, 422, 429, 431, 500, 503)
+_LOOKS = (401, 403, 405, 408, 431, 500)
+_POSTS = (400, 401, 403, 405, 408, 413, 415, 422, 429, 431, 500, 503)
 _WITH_AGAIN = (429, 503)
 
 
@@ -59,7 +61,12 @@ def document(slot: Slot, limits: Limits) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": slot.model, "version": str(slot.version), "description": told + bounds, "x-homeostat": __version__},
         "paths": {**_own_paths(), **_v2_paths(slot), **_plain_paths()},
-        "components": {"schemas": {**model_schemas(manifest, limits), **_error_schemas()}, "responses": _error_responses()},
+        "security": [{}, {"token": []}],
+        "components": {
+            "schemas": {**model_schemas(manifest, limits), **_error_schemas()},
+            "responses": _error_responses(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Asked for where the project has tokens."}},
+        },
     }
 
 
@@ -153,14 +160,10 @@ def _get(
     name: str, summary: str, schema: Schema | None = None, *, content: Schema | None = None, also: tuple[int, ...] = (), **more: Any
 ) -> Schema:
     right = {"description": "Told.", "content": content or {_JSON: {"schema": schema}}}
-    operation = {
-        "operationId": name,
-        "summary": summary,
-        "responses": {"200": right, **_refused(*_LOOKS, *also, plain=name.startswith("v2"))},
-    }
+    responses: Schema = {"200": right, **_refused(*_LOOKS, *also, plain=name.startswith("v2"))}
     if name == "v2_ready":
-        operation["responses"]["503"] = right
-    return {"get": {**operation, **more}}
+        responses["503"] = right
+    return {"get": {"operationId": name, "summary": summary, "responses": responses, **more}}
 
 
 def _post(name: str, summary: str, takes: Schema, gives: Schema, *, plain: bool = False, also: tuple[int, ...] = (), **more: Any) -> Schema:
@@ -191,6 +194,8 @@ def _error_responses() -> Schema:
         told: Schema = {"description": "; ".join(f"{code}: {CODES[code]}" for code in codes)}
         if status in _WITH_AGAIN:
             told["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+        if status == 401:
+            told["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
         if status == 405:
             told["headers"] = {"Allow": {"schema": {"type": "string"}}}
         found[f"Refused{status}"] = {**told, "content": {_JSON: {"schema": ref("Error")}}}

@@ -16,9 +16,9 @@ from homeostat.app.rest.server import Resolve, ServeSettings, Shared, bind, serv
 from homeostat.app.rest.service import Current, Wanted
 from homeostat.app.rest.workers import Siblings, supervise
 from homeostat.errors import ProjectError
+from homeostat.flow.explained import training_rows
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
-from homeostat.flow.references import training_rows
 from homeostat.flow.registry import CHAMPION, require_unaltered
 from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.tokens import known
