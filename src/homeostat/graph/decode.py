@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -146,8 +147,12 @@ class RowDecoder:
             for each in self._inputs
             if each.name not in given
         ]
-        allowed = f"one of {', '.join(each.name for each in self._inputs)}"
-        return missing + [_problem(at, str(name), "unknown field", allowed) for name in sorted(given - self._known, key=str)]
+        return missing + [_problem(at, str(name), "unknown field", self._meant(str(name))) for name in sorted(given - self._known, key=str)]
+
+    def _meant(self, name: str) -> str:
+        """What may stand in place of an unknown field, the name that was meant first."""
+        close = get_close_matches(name[:80], self._readers, 1)
+        return f"{f'{close[0]!r} perhaps; ' if close else ''}one of {', '.join(self._readers)}"
 
 
 def decode_rows(inputs: Sequence[Input], rows: Sequence[Mapping[str, Any]], ignore: Iterable[str] = ()) -> Decoded:

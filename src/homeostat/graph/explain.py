@@ -19,7 +19,8 @@ from homeostat.graph.interpret import blocks_of
 from homeostat.graph.ownership import Ownership, sources_of
 from homeostat.graph.plan import Decoded, Interpolate, Linear, Link, Log, Pick, Prior, Scale, Trees
 from homeostat.graph.sampling import sampled
-from homeostat.graph.shapley import covers_of, tree_values
+from homeostat.graph.shapley import covers_of, shares_of, tree_values
+from homeostat.graph.shapley_rows import LaidOut, ways_of
 
 if TYPE_CHECKING:
     from homeostat.graph.plan import Floats, Ints, Plan
@@ -87,7 +88,29 @@ def reference_of(plan: Plan, rows: Decoded, seed: int) -> Reference:
     )
 
 
-def explain(plan: Plan, rows: Decoded, reference: Reference, score: Callable[[Decoded], Floats], seed: int = 0) -> Explained:
+def row_reference(plan: Plan, row: Decoded, draws: int) -> Reference:
+    """One row as the reference: what is not known of another row is as in this one. ``draws`` orders of columns are sampled, if any."""
+    return reference_of(plan, row.take(np.zeros(draws, dtype=np.int64)), 0)
+
+
+def laid_out(plan: Plan, reference: Reference, row: Decoded | None = None) -> dict[str, LaidOut]:
+    """The plan's forests made ready for explaining a few rows at a time, again and again; ``row``: the reference is this one."""
+    owned, blocks = Ownership(plan), {} if row is None else blocks_of(plan, *row)
+    forests = [node for node in plan.nodes if isinstance(node, Trees) and node.out in reference.covers]
+    shares = {
+        node.out: shares_of(node, reference.covers[node.out]) if row is None else ways_of(node, blocks[node.source][0]) for node in forests
+    }
+    return {node.out: LaidOut(node, shares[node.out], np.maximum(owned.whose[node.source], 0)) for node in forests}
+
+
+def explain(
+    plan: Plan,
+    rows: Decoded,
+    reference: Reference,
+    score: Callable[[Decoded], Floats],
+    seed: int = 0,
+    forests: Mapping[str, LaidOut] | None = None,
+) -> Explained:
     """What each raw column adds to the score of each row.
 
     Args:
@@ -96,6 +119,7 @@ def explain(plan: Plan, rows: Decoded, reference: Reference, score: Callable[[De
         reference: of the same plan.
         score: the served scores (n, k) of decoded rows, asked where values have to be sampled.
         seed: of what is sampled.
+        forests: what ``laid_out`` made of the plan and the reference, for few rows.
     """
     names, owned = tuple(each.name for each in plan.inputs), Ownership(plan)
     outputs = plan.classes[-1:] if len(plan.classes) == 2 else plan.classes or (plan.target,)
@@ -104,7 +128,7 @@ def explain(plan: Plan, rows: Decoded, reference: Reference, score: Callable[[De
     if block is None:
         found = sampled(score, plan.inputs, rows, reference.background, seed)
         return Explained(names, outputs, _served(plan), "sampled", found.base[kept], found.values[:, :, kept], found.errors[:, :, kept])
-    values, base = _Adding(owned, blocks_of(plan, *rows), reference).of(block)
+    values, base = _Adding(owned, blocks_of(plan, *rows), reference, forests or {}).of(block)
     return Explained(names, outputs, scale_of(plan, block), "exact", base[kept], values[:, :, kept])
 
 
@@ -145,6 +169,7 @@ class _Adding:
     owned: Ownership
     blocks: Mapping[str, Floats]
     reference: Reference
+    forests: Mapping[str, LaidOut]
 
     def of(self, block: str) -> tuple[Floats, Floats]:
         """Values (n, n_inputs, width) and base (width,)."""
@@ -172,7 +197,8 @@ class _Adding:
 
     def _trees(self, node: Trees) -> tuple[Floats, Floats]:
         players = np.maximum(self.owned.whose[node.source], 0)  # a column of nobody is the same in every row
-        found, base = tree_values(node, self.blocks[node.source], self.reference.covers[node.out], players)
+        x, laid = self.blocks[node.source], self.forests.get(node.out)
+        found, base = (laid.values(x), laid.base) if laid else tree_values(node, x, self.reference.covers[node.out], players)
         values = np.zeros((len(found), len(self.owned.plan.inputs), found.shape[2]))
         values[:, : found.shape[1]] = found
         return values, base

@@ -71,7 +71,7 @@ def tree_values(node: Trees, x: Floats, covers: Ints, players: Ints | None = Non
         values (n, n_players, k) and base (k,).
     """
     whose = np.arange(x.shape[1]) if players is None else players
-    forest = _Forest(node, whose, _shares(node, covers))
+    forest = _Forest(node, whose, shares_of(node, covers))
     trees = [(int(root), list(forest.leaves(int(root)))) for root in node.roots]
     values = np.zeros((int(whose.max(initial=-1)) + 1, len(node.bias), len(x)))
     base = node.bias.copy()
@@ -138,10 +138,11 @@ class _Forest:
                 own = values[:, node.leaf_target[leaf.number]]
                 if table is not None:
                     pattern = code.astype(np.intp)
-                    for player, paid in zip(players, table, strict=True):
-                        own[player] += paid.take(pattern)
+                    for player, pays in zip(players, table, strict=True):
+                        own[player] += pays.take(pattern)
                 elif players:
-                    own[list(players)] += _paid(leaf.shares, float(node.leaf_value[leaf.number]), np.array(agree))
+                    value = node.leaf_value[[leaf.number]]
+                    own[list(players)] += paid(np.array([leaf.shares]), value, np.array([agree]))[0]
                 continue
             player, yes = int(self.whose[node.feature[at]]), _goes_true(node, at, columns[node.feature[at]])
             place = players.index(player) if player in players else len(players)
@@ -152,7 +153,7 @@ class _Forest:
                 open_.append((int(child), _put(players, place, player), _put(agree, place, both), marked))
 
 
-def _shares(node: Trees, covers: Ints) -> Floats:
+def shares_of(node: Trees, covers: Ints) -> Floats:
     """Of the reference rows at each split, the share that its true child has; one half where there are none."""
     at = np.zeros(len(node.feature), dtype=np.float64)
     true = np.zeros_like(at)
@@ -182,8 +183,8 @@ def _tables(node: Trees, leaves: Sequence[_Leaf], rows: int) -> dict[int, tuple[
         if 0 < players <= MOST_BITS and 1 << players <= rows:
             alike = [leaf for leaf in leaves if len(leaf.shares) == players]
             shares = np.array([leaf.shares for leaf in alike])
-            paid = _paid_in_patterns(shares, node.leaf_value[[leaf.number for leaf in alike]])
-            found |= {leaf.number: (leaf, table) for leaf, table in zip(alike, paid, strict=True)}
+            tables = _paid_in_patterns(shares, node.leaf_value[[leaf.number for leaf in alike]])
+            found |= {leaf.number: (leaf, table) for leaf, table in zip(alike, tables, strict=True)}
     return found
 
 
@@ -197,15 +198,14 @@ def _paid_in_patterns(shares: Floats, value: Floats) -> Floats:
     return _split(shares, agreed, weights * value[:, None], points, product, _patterns(shares.shape[1]))
 
 
-def _paid(shares: Sequence[float], value: float, agree: Bools) -> Floats:
-    """The same of one leaf for rows whose players agree or not, (d, n)."""
-    points, weights = _quadrature(len(shares))
-    own = np.array(shares)[None]
-    agreed, asked = points + (1.0 - points) * own[..., None], (1.0 - points) * own[..., None]
-    product = np.ones((1, len(points), agree.shape[1]))
-    for place, here in enumerate(agree):
-        product *= np.where(here, agreed[:, place, :, None], asked[:, place, :, None])
-    return np.asarray(_split(own, agreed, weights[None] * value, points, product, agree)[0])
+def paid(shares: Floats, value: Floats, agree: Bools) -> Floats:
+    """What leaves (m,) of equal width, with the shares (m, d), pay the players of rows who agree or not, (m, d, n)."""
+    points, weights = _quadrature(shares.shape[1])
+    agreed, asked = points + (1.0 - points) * shares[..., None], (1.0 - points) * shares[..., None]  # (m, d, q)
+    product = np.ones((len(shares), len(points), agree.shape[2]))
+    for place in range(shares.shape[1]):
+        product *= np.where(agree[:, None, place], agreed[:, place, :, None], asked[:, place, :, None])
+    return _split(shares, agreed, weights * value[:, None], points, product, agree)
 
 
 def _split(shares: Floats, agreed: Floats, weights: Floats, points: Floats, product: Floats, agree: Bools) -> Floats:

@@ -52,6 +52,7 @@ class Predictor:
 
     def __init__(self, bundle: Bundle) -> None:
         self.manifest = bundle.manifest
+        self.plan = bundle.plan  # as ``graph.encode`` writes it: what an explanation asks
         self._inputs = bundle.inputs()
         self._decoder = RowDecoder(self._inputs, bundle.manifest.ignored)
         self.read_rows = self._decoder.read

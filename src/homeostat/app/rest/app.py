@@ -16,6 +16,7 @@ from homeostat.errors import HomeostatError, RequestError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from homeostat.app.rest.lines import LineStream
     from homeostat.app.rest.protocol import Message, Receive, Reply, Send
     from homeostat.app.rest.routes import Route
     from homeostat.app.rest.service import Service
@@ -35,12 +36,16 @@ def make_app(service: Service) -> Callable[[Message, Receive, Send], Awaitable[N
             service.metrics.observe(route.name if route else "none", 499, time.perf_counter() - started)
             return
         service.metrics.observe(route.name if route else "none", reply.status, time.perf_counter() - started)
-        await reply.send(send)
+        try:
+            await reply.send(send)
+        except Exception as error:
+            failed(error, plain=False)  # said on stderr; the caller sees a reply that breaks off
+            raise
 
     return app
 
 
-async def _reply(service: Service, route: Route | None, scope: Message, receive: Receive, started: float) -> Reply:
+async def _reply(service: Service, route: Route | None, scope: Message, receive: Receive, started: float) -> Reply | LineStream:
     plain = scope["path"].startswith("/v2")
     try:
         return await dispatch(service, route, scope, receive, started)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 64 << 10
 MAX_FAST_BODY = 256 << 10
 KNOWN_ADDRESSES = 64
-_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"))
+_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"inference-header-content-length"))
 _CLOSE = b"connection: close\r\n"
 
 

@@ -12,8 +12,15 @@ from homeostat.errors import RequestError
 if TYPE_CHECKING:
     from homeostat.core.tokens import Token
 
-OPEN = ("health", "live", "ready")
-SCOPES = {"predict": "predict", "infer": "predict", "explain": "explain", "events": "events", "metrics": "metrics"}
+OPEN = ("health", "live", "ready", "ping")
+SCOPES = {
+    "predict": "predict",
+    "infer": "predict",
+    "invocations": "predict",
+    "explain": "explain",
+    "events": "events",
+    "metrics": "metrics",
+}
 """What a token needs for a route; any token will do for the others, and nobody is asked for one on those that are ``OPEN``."""
 
 

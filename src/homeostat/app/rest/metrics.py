@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+PREDICTING = frozenset(("predict", "infer", "invocations"))
 _COUNTERS = ("requests", "predictions", "dropped")
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,7 +27,7 @@ class Metrics:
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request; only requests that predict go into the histogram."""
         self.requests[route, status] += 1
-        if route in {"predict", "infer"}:
+        if route in PREDICTING:
             self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
             self.seconds += seconds
 

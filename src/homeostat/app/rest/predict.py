@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from homeostat.app.rest.service import Live, Service, Slot
+    from homeostat.app.rest.ticket import Form
     from homeostat.graph.decode import Read
 
 SHAPES = 'an object of named fields, a list of them, or {"rows": [...]}'
@@ -54,10 +55,17 @@ def begin(service: Service, body: bytes, started: float) -> Ticket:
     Raises:
         RequestError: anything about the request that is not right.
     """
-    live = service.serving()
-    if service.shield is None and (found := _fast(live, body, service.limits.max_rows)) is not None:
-        return Ticket(*found, reply, started)
-    return ticket_of(service, parse_rows(body, live.main.manifest.accepted()), reply, started)
+    ticket = quick_ticket(service, body, reply, started)
+    return ticket or ticket_of(service, parse_rows(body, service.serving().main.manifest.accepted()), reply, started)
+
+
+def quick_ticket(service: Service, body: bytes, form: Form, started: float, slot: Slot | None = None) -> Ticket | None:
+    """The ticket of a body that is right at first sight, an object or a list of them; None: it needs a second look.
+
+    ``slot`` is the version that the caller asked for, as in ``ticket_of``.
+    """
+    found = _fast(service.serving(), body, service.limits.max_rows, slot) if service.shield is None else None
+    return None if found is None else Ticket(*found, form, started)
 
 
 def reply(ticket: Ticket) -> Reply:
@@ -65,6 +73,12 @@ def reply(ticket: Ticket) -> Reply:
 
     Where the rows were answered by several versions, ``version`` is null and each prediction has its own.
     """
+    whole = ticket.slot.version if ticket.versions is None else None
+    return json_reply(Predicted(ticket.slot.model, whole, ticket.request, told_rows(ticket)))
+
+
+def told_rows(ticket: Ticket) -> list[Told]:
+    """What is told of each row of an answered ticket."""
     told = [
         Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
         for name, each in zip(ticket.ids, ticket.answers, strict=True)
@@ -72,19 +86,18 @@ def reply(ticket: Ticket) -> Reply:
     if ticket.versions is not None:
         for each, version in zip(told, ticket.versions, strict=True):
             each.version = version
-    whole = ticket.slot.version if ticket.versions is None else None
-    return json_reply(Predicted(ticket.slot.model, whole, ticket.request, told))
+    return told
 
 
-def _fast(live: Live, body: bytes, most: int) -> tuple[Slot, list[Read], list[msgspec.Raw]] | None:
+def _fast(live: Live, body: bytes, most: int, asked: Slot | None) -> tuple[Slot, list[Read], list[msgspec.Raw]] | None:
     """The rows of a body that is right at first sight: an object, or a list of them for one slot. None: it needs a second look."""
-    plain = live.router.plain
+    slot = asked or (live.arms[live.router.first] if live.router.plain else None)
     try:
         if body[:1] == b"{":
-            slot = live.arms[live.router.first if plain else live.router.arm(_decode(body), f"{getrandbits(64):x}")]
+            slot = slot or live.arms[live.router.arm(_decode(body), f"{getrandbits(64):x}")]
             rows = [msgspec.Raw(body)]
-        elif plain:
-            slot, rows = live.arms[live.router.first], _decode_list(body)
+        elif slot is not None:
+            rows = _decode_list(body)
         else:
             return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -117,8 +130,17 @@ def parse_rows(body: bytes, accepted: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of a body; what is in them is for the decoder to judge.
 
     Raises:
-        RequestError: HS501, not one of the three shapes, or an object that names a field twice.
+        RequestError: HS501, not one of the three shapes, or an object that names a field twice; HS502, a row that is no object.
     """
+    rows = parse_values(body, accepted)
+    for at, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise no_object(row, at)
+    return rows
+
+
+def parse_values(body: bytes, accepted: Sequence[str]) -> list[Any]:
+    """As ``parse_rows``, and what stands where a row should may be any value."""
     value = decode_json(body)
     wrapped = isinstance(value, dict) and isinstance(value.get("rows"), list) and "rows" not in accepted
     if wrapped and len(value) > 1:
@@ -127,14 +149,15 @@ def parse_rows(body: bytes, accepted: Sequence[str]) -> list[dict[str, Any]]:
     rows = value["rows"] if wrapped else [value] if isinstance(value, dict) else value
     if not isinstance(rows, list):
         raise RequestError("HS501", f"got {_json_kind(value)}; allowed: {SHAPES}", status=422)
-    for at, row in enumerate(rows):
-        if not isinstance(row, dict):
-            field = {"row": at, "field": "", "got": _json_kind(row), "allowed": "an object of named fields"}
-            raise RequestError(
-                "HS502", f"got {_json_kind(row)}; allowed: an object of named fields", status=422, fields=(field,), place=f"row {at}"
-            )
-    _refuse_duplicates(body, rows, wrapped=wrapped)
+    _refuse_duplicates(body, [row for row in rows if isinstance(row, dict)], wrapped=wrapped)
     return rows
+
+
+def no_object(value: Any, row: int) -> RequestError:
+    """What is said of a row that is no object of named fields."""
+    field: dict[str, object] = {"row": row, "field": "", "got": _json_kind(value), "allowed": "an object of named fields"}
+    message = f"got {_json_kind(value)}; allowed: an object of named fields"
+    return RequestError("HS502", message, status=422, fields=(field,), place=f"row {row}")
 
 
 def _json_kind(value: Any) -> str:
@@ -154,7 +177,16 @@ def _refuse_duplicates(body: bytes, rows: list[dict[str, Any]], *, wrapped: bool
             name.count(":") + (value.count(":") if isinstance(value, str) else 0) for row in rows for name, value in row.items()
         )
     if colons != explained or b"\\u003" in body:
-        json.loads(body, object_pairs_hook=_unique)
+        refuse_twice(body)
+
+
+def refuse_twice(body: bytes) -> None:
+    """Refuse JSON that has an object which names a field twice.
+
+    Raises:
+        RequestError: HS501 (400).
+    """
+    json.loads(body, object_pairs_hook=_unique)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

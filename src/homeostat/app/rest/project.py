@@ -16,6 +16,7 @@ from homeostat.app.rest.server import Resolve, ServeSettings, Shared, bind, serv
 from homeostat.app.rest.service import Current, Wanted
 from homeostat.app.rest.workers import Siblings, supervise
 from homeostat.errors import ProjectError
+from homeostat.flow.explained import training_rows
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
 from homeostat.flow.registry import CHAMPION, require_unaltered
@@ -62,7 +63,8 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
         def work(place: int, tell: Callable[[], object]) -> None:
             shared = Shared(listener, Siblings(Path(counts), place) if workers > 1 else None)
             with open_project(root) as own, PredictionLog(own.predictions, strict=strict, group_s=group_s) as log:
-                serve(settings, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
+                explaining = replace(settings, training_rows=lambda bundle: training_rows(own, bundle))
+                serve(explaining, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
             (Path(counts) / f"logged-{os.getpid()}").write_text(str(log.records))
 
         url = settings.url(listener)

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from homeostat import __version__
-from homeostat.app.rest import predict, v2
+from homeostat.app.rest import arrow, explain, invocations, openapi, page, predict, v2, v2_infer
+from homeostat.app.rest.each_row import predict_each
+from homeostat.app.rest.lines import LINES, LineStream
 from homeostat.app.rest.metrics import CONTENT_TYPE
-from homeostat.app.rest.protocol import Reply, json_reply, read_json_body
+from homeostat.app.rest.protocol import JSON, Reply, accepts, body_kind, check_length, json_reply, read_body
+from homeostat.app.rest.v2_binary import HEADER, OCTETS, json_length
 from homeostat.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from homeostat.app.rest.protocol import Message, Receive
+    from homeostat.app.rest.protocol import HeaderList, Message, Receive
     from homeostat.app.rest.service import Service
     from homeostat.app.rest.ticket import Ticket
 
 FIXED = {
     "/": "root",
     "/predict": "predict",
+    "/explain": "explain",
+    "/invocations": "invocations",
+    "/ping": "ping",
+    "/health": "ping",
+    "/version": "version",
+    "/openapi.json": "openapi",
     "/metrics": "metrics",
     "/v2": "server",
     "/v2/health": "health",
     "/v2/health/live": "live",
     "/v2/health/ready": "ready",
+    "/v2/repository/index": "index",
 }
 MODEL = {"": "model", "ready": "model_ready", "infer": "infer"}
-POSTS = ("predict", "infer")
+POSTS = ("predict", "infer", "invocations")
+"""Addresses whose JSON bodies make a ticket."""
+TEXT = b"text/plain; charset=utf-8"
+_TAKE_BODIES = frozenset((*POSTS, "explain", "index"))
+_PREDICT_KINDS = (JSON, *LINES, arrow.ARROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ class Route:
     @property
     def method(self) -> str:
         """The one method it takes (HEAD goes with GET)."""
-        return "POST" if self.name in POSTS else "GET"
+        return "POST" if self.name in _TAKE_BODIES else "GET"
 
 
 def find_route(path: str) -> Route | None:
@@ -59,7 +74,7 @@ def find_route(path: str) -> Route | None:
     return Route(name, model, version) if name else None
 
 
-async def dispatch(service: Service, route: Route | None, scope: Message, receive: Receive, started: float) -> Reply:
+async def dispatch(service: Service, route: Route | None, scope: Message, receive: Receive, started: float) -> Reply | LineStream:
     """The reply of a route.
 
     Raises:
@@ -72,28 +87,93 @@ async def dispatch(service: Service, route: Route | None, scope: Message, receiv
         raise RequestError("HS504", f"got method {method[:20]}; allowed: {route.method}", status=405)
     if service.guard is not None:
         service.guard.check(route.name, next((value for name, value in scope["headers"] if name == b"authorization"), None))
-    if route.name not in POSTS:
-        return _look_up(service, route)
-    body = await read_json_body(scope, receive, service.limits)
-    return (await service.batcher.answered(begin(service, route, body, started))).reply()
+    if route.name not in _TAKE_BODIES:
+        return _look_up(service, route, scope["headers"])
+    if route.name == "predict":
+        return await _predict(service, scope, receive, started)
+    return await _posted(service, route, scope["headers"], receive, started)
+
+
+async def _posted(service: Service, route: Route, headers: HeaderList, receive: Receive, started: float) -> Reply:
+    """The reply to a body that is read as a whole."""
+    binary = next((value for name, value in headers if name == HEADER), None) if route.name == "infer" else None
+    others = {"infer": () if binary is None else (OCTETS,), "invocations": (invocations.CSV,)}
+    kind = body_kind(headers, (JSON, *others.get(route.name, ())))
+    check_length(headers, service.limits)
+    body = await read_body(receive, service.limits)
+    if route.name == "index":
+        return v2.index(service, body)
+    if route.name == "explain":
+        return await explain.reply(service, _not_empty(body), started)
+    if binary is not None:
+        ticket = v2_infer.begin(service, body, started, route.model, route.version, json_length(binary, body))
+    elif kind == invocations.CSV:
+        ticket = invocations.begin(service, body, started, kind)
+    else:
+        ticket = begin(service, route, body, started)
+    return (await service.batcher.answered(ticket)).reply()
 
 
 def begin(service: Service, route: Route, body: bytes, started: float) -> Ticket:
-    """The ticket of a request that predicts.
+    """The ticket of a request that predicts, whose body is JSON.
 
     Raises:
         RequestError: whatever is wrong with the body.
     """
-    if not body:
-        raise RequestError("HS501", "got an empty body; allowed: JSON")
+    _not_empty(body)
     if route.name == "predict":
         return predict.begin(service, body, started)
-    return v2.begin(service, body, started, route.model, route.version)
+    if route.name == "invocations":
+        return invocations.begin(service, body, started)
+    return v2_infer.begin(service, body, started, route.model, route.version)
 
 
-def _look_up(service: Service, route: Route) -> Reply:
+async def _predict(service: Service, scope: Message, receive: Receive, started: float) -> Reply | LineStream:
+    """``POST /predict`` in all its forms."""
+    headers = scope["headers"]
+    kind, answer_bad = body_kind(headers, _PREDICT_KINDS), _answers_bad_rows(scope.get("query_string", b""))
+    if kind in LINES:
+        service.serving()
+        return LineStream(service, receive)
+    check_length(headers, service.limits)
+    body = _not_empty(await read_body(receive, service.limits))
+    if answer_bad and kind == JSON:
+        return await predict_each(service, body, started)
+    if answer_bad:
+        raise RequestError("HS501", "bad_rows=answer is there for JSON", place="query")
+    if kind == arrow.ARROW:
+        ticket = await arrow.begin(service, body, started, as_arrow=accepts(headers, arrow.ARROW))
+    else:
+        ticket = predict.begin(service, body, started)
+    return (await service.batcher.answered(ticket)).reply()
+
+
+def _answers_bad_rows(query: bytes) -> bool:
+    """Whether a bad row is answered in its place, as the query asks.
+
+    Raises:
+        RequestError: HS501 (400), another query.
+    """
+    asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    said = asked.pop("bad_rows", "refuse")
+    if asked or said not in ("refuse", "answer"):
+        got = query.decode("latin-1")[:80]
+        raise RequestError("HS501", f"got {got!r}; allowed: bad_rows=refuse (what is done without it) or bad_rows=answer", place="query")
+    return said == "answer"
+
+
+def _not_empty(body: bytes) -> bytes:
+    if not body:
+        raise RequestError("HS501", "got an empty body; allowed: JSON")
+    return body
+
+
+def _look_up(service: Service, route: Route, headers: HeaderList) -> Reply:
     looks: dict[str, Callable[[], Reply]] = {
-        "root": lambda: _root(service),
+        "root": lambda: page.reply(service) if accepts(headers, page.HTML) else _root(service),
+        "openapi": lambda: openapi.reply(service),
+        "ping": lambda: _ping(service),
+        "version": lambda: Reply(200, __version__.encode(), TEXT),
         "metrics": lambda: _metrics(service),
         "server": v2.server_metadata,
         "health": lambda: v2.health(service),
@@ -103,6 +183,12 @@ def _look_up(service: Service, route: Route) -> Reply:
         "model_ready": lambda: v2.model_ready(service, route.model, route.version),
     }
     return looks[route.name]()
+
+
+def _ping(service: Service) -> Reply:
+    """``/ping`` and ``/health`` as MLflow's servers have them: an empty line when a model serves."""
+    service.serving()
+    return Reply(200, b"\n", TEXT)
 
 
 def _metrics(service: Service) -> Reply:
@@ -120,9 +206,12 @@ def _root(service: Service) -> Reply:
             "homeostat": __version__,
             "predict": "POST /predict",
             "example": {each.name: each.example for each in slot.manifest.inputs} if slot else None,
+            "explain": "POST /explain",
             "infer": f"POST /v2/models/{service.name}/infer",
             "metadata": f"GET /v2/models/{service.name}",
+            "invocations": "POST /invocations",
             "health": "GET /v2/health",
             "metrics": "GET /metrics",
+            "openapi": "GET /openapi.json",
         }
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from homeostat.app.rest.workers import Siblings
     from homeostat.dataops.privacy import RowShield
+    from homeostat.graph.explain import Reference
     from homeostat.infra.predictions import PredictionLog
 
 TICKS_A_SECOND = 10
@@ -45,7 +46,8 @@ class ServeSettings:
     """Where and what to serve.
 
     ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way; without ``fast`` all requests take the way
-    through ASGI; ``tls`` names the files of the certificate (with its chain) and of its private key.
+    through ASGI; ``tls`` names the files of the certificate (with its chain) and of its private key; ``training_rows`` gives what
+    explanations compare with, by a bundle's digest, where that is kept.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ServeSettings:
     shield: RowShield | None = None
     fast: bool = True
     tls: tuple[str, str] | None = None
+    training_rows: Callable[[str], Reference | None] = lambda _: None
 
     def url(self, listener: socket.socket) -> str:
         """The server's address."""
@@ -99,6 +102,7 @@ def serve(
     service = Service(settings.name, log, settings.limits, settings.shield)
     listener = shared.listener if shared is not None else bind(settings.host, settings.port)
     service.siblings = shared.siblings if shared is not None else None
+    service.explaining.known = settings.training_rows
     with contextlib.closing(listener), service.workers:
         follow(service, resolve())
         lane = Lane(service, open=settings.fast)

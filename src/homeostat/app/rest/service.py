@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from homeostat.app.rest.explain import Explaining
 from homeostat.app.rest.metrics import Metrics
 from homeostat.app.rest.protocol import Limits
 from homeostat.core.traffic import CHAMPION, champion_alone
@@ -109,6 +110,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     siblings: Siblings | None = None
     ids: Ids = field(default_factory=Ids)
+    explaining: Explaining = field(default_factory=Explaining)
     batcher: Batcher = field(init=False)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="predict"))
 
