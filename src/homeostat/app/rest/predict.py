@@ -102,6 +102,8 @@ def _fast(live: Live, body: bytes, most: int, asked: Slot | None) -> tuple[Slot,
             return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if slot.enricher is not None:
+        return None
     read = [one for row in rows if (one := slot.predictor.read_json(row)) is not None]
     return (slot, read, [_line(row) for row in rows]) if 0 < len(rows) <= most and len(read) == len(rows) else None
 

@@ -9,26 +9,31 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeostat.app.rest.protocol import Limits
 from homeostat.app.rest.server import Resolve, ServeSettings, Shared, bind, serve
-from homeostat.app.rest.service import Current, Wanted
+from homeostat.app.rest.service import Current, Push, Wanted
 from homeostat.app.rest.workers import Siblings, supervise
 from homeostat.errors import ProjectError
+from homeostat.flow.enriching import open_enricher
 from homeostat.flow.explained import training_rows
+from homeostat.flow.online import is_online, online_path, push
 from homeostat.flow.privacy import served_shield
 from homeostat.flow.project import open_project
 from homeostat.flow.registry import CHAMPION, require_unaltered
 from homeostat.flow.signing import check_pointer, trusted_bundle
 from homeostat.flow.tokens import known
 from homeostat.flow.traffic import following, versions_in
+from homeostat.infra.online_store import OnlineStore
 from homeostat.infra.predictions import PredictionLog
 
 if TYPE_CHECKING:
     from homeostat.core.traffic import Traffic
+    from homeostat.flow.enriching import Enricher
     from homeostat.flow.project import Project
     from homeostat.flow.registry import Version
+    from homeostat.serving.manifest import Manifest
 
 Ready = Callable[[str, str, int | None], None]
 
@@ -63,8 +68,8 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
         def work(place: int, tell: Callable[[], object]) -> None:
             shared = Shared(listener, Siblings(Path(counts), place) if workers > 1 else None)
             with open_project(root) as own, PredictionLog(own.predictions, strict=strict, group_s=group_s) as log:
-                explaining = replace(settings, training_rows=lambda bundle: training_rows(own, bundle))
-                serve(explaining, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
+                mine = replace(settings, push=pushing(own), training_rows=lambda bundle: training_rows(own, bundle))
+                serve(mine, wanted_of(own), log, on_ready=lambda _: tell(), shared=shared)
             (Path(counts) / f"logged-{os.getpid()}").write_text(str(log.records))
 
         url = settings.url(listener)
@@ -140,4 +145,21 @@ def wanted_of(project: Project) -> Resolve:
 
 
 def _current(project: Project, version: Version) -> Current:
-    return Current(version.number, version.bundle, lambda: trusted_bundle(project, version))
+    def enricher(manifest: Manifest) -> Enricher | None:
+        return open_enricher(project, version, manifest.required(), manifest.accepted())
+
+    return Current(version.number, version.bundle, lambda: trusted_bundle(project, version), enricher)
+
+
+def pushing(project: Project) -> Push | None:
+    """What takes in events of a project's online tables; None where its charter has none."""
+    if not is_online(project):
+        return None
+
+    def take(table: str | None, fields: list[dict[str, Any]]) -> dict[str, Any]:
+        with OnlineStore(online_path(project)) as store:
+            done, refused = push(project, store, table, fields)
+        told = [{"event": place, "code": error.code, "message": error.message} for place, error in refused]
+        return {"taken": done.taken, "repeated": done.repeated, "late": done.late, "refused": told}
+
+    return take

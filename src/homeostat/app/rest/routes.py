@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from homeostat import __version__
-from homeostat.app.rest import arrow, explain, invocations, openapi, page, predict, v2, v2_infer
+from homeostat.app.rest import arrow, events, explain, invocations, openapi, page, predict, v2, v2_infer
 from homeostat.app.rest.each_row import predict_each
 from homeostat.app.rest.lines import LINES, LineStream
 from homeostat.app.rest.metrics import CONTENT_TYPE
@@ -26,6 +26,7 @@ FIXED = {
     "/": "root",
     "/predict": "predict",
     "/explain": "explain",
+    "/events": "events",
     "/invocations": "invocations",
     "/ping": "ping",
     "/health": "ping",
@@ -42,7 +43,7 @@ MODEL = {"": "model", "ready": "model_ready", "infer": "infer"}
 POSTS = ("predict", "infer", "invocations")
 """Addresses whose JSON bodies make a ticket."""
 TEXT = b"text/plain; charset=utf-8"
-_TAKE_BODIES = frozenset((*POSTS, "explain", "index"))
+_TAKE_BODIES = frozenset((*POSTS, "explain", "events", "index"))
 _PREDICT_KINDS = (JSON, *LINES, arrow.ARROW)
 
 
@@ -65,6 +66,8 @@ def find_route(path: str) -> Route | None:
     if path in FIXED:
         return Route(FIXED[path])
     parts = path.split("/")[1:]
+    if parts[0] == "events" and len(parts) == 2 and parts[1]:
+        return Route("events", parts[1])
     if parts[:2] != ["v2", "models"] or len(parts) < 3 or not parts[2]:
         return None
     model, rest, version = parts[2], parts[3:], None
@@ -97,12 +100,14 @@ async def dispatch(service: Service, route: Route | None, scope: Message, receiv
 async def _posted(service: Service, route: Route, headers: HeaderList, receive: Receive, started: float) -> Reply:
     """The reply to a body that is read as a whole."""
     binary = next((value for name, value in headers if name == HEADER), None) if route.name == "infer" else None
-    others = {"infer": () if binary is None else (OCTETS,), "invocations": (invocations.CSV,)}
+    others = {"infer": () if binary is None else (OCTETS,), "invocations": (invocations.CSV,), "events": LINES}
     kind = body_kind(headers, (JSON, *others.get(route.name, ())))
     check_length(headers, service.limits)
     body = await read_body(receive, service.limits)
     if route.name == "index":
         return v2.index(service, body)
+    if route.name == "events":
+        return await events.reply(service, route.model or None, _not_empty(body), lines=kind in LINES)
     if route.name == "explain":
         return await explain.reply(service, _not_empty(body), started)
     if binary is not None:

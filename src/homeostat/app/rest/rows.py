@@ -1,8 +1,9 @@
-"""Rows of named fields into a ticket: limits, privacy, and what of them the log keeps. Every protocol comes through here."""
+"""Rows of named fields into a ticket: limits, privacy, looked-up features, and what of them the log keeps. All protocols come this way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ def _routed(live: Live, rows: Sequence[dict[str, Any]]) -> list[Slot]:
 
 
 def _ticket(service: Service, slot: Slot, rows: list[dict[str, Any]], form: Form, started: float) -> Ticket:
+    if slot.enricher is not None:
+        rows = slot.enricher.enrich(rows, datetime.now(UTC))
     read = slot.predictor.read_rows(rows)
     logged = _loggable(slot, rows)
     return Ticket(slot, read, logged if service.shield is None else service.shield.logged(logged), form, started)

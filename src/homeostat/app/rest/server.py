@@ -23,7 +23,7 @@ from homeostat.app.rest.fast import FastLane, Lane
 from homeostat.app.rest.guard import Guard
 from homeostat.app.rest.listening import Listener
 from homeostat.app.rest.protocol import Limits
-from homeostat.app.rest.service import Live, Service, Slot, Wanted
+from homeostat.app.rest.service import Live, Push, Service, Slot, Wanted
 from homeostat.core.traffic import SHADOW
 from homeostat.errors import HomeostatError, ProjectError
 from homeostat.serving.predictor import Predictor
@@ -46,8 +46,8 @@ class ServeSettings:
     """Where and what to serve.
 
     ``port`` 0 takes a free one; ``drain_s`` is how long a stop waits for requests under way; without ``fast`` all requests take the way
-    through ASGI; ``tls`` names the files of the certificate (with its chain) and of its private key; ``training_rows`` gives what
-    explanations compare with, by a bundle's digest, where that is kept.
+    through ASGI; ``push`` takes in events; ``tls`` names the files of the certificate (with its chain) and of its private key;
+    ``training_rows`` gives what explanations compare with, by a bundle's digest, where that is kept.
     """
 
     name: str
@@ -59,6 +59,7 @@ class ServeSettings:
     shield: RowShield | None = None
     fast: bool = True
     tls: tuple[str, str] | None = None
+    push: Push | None = None
     training_rows: Callable[[str], Reference | None] = lambda _: None
 
     def url(self, listener: socket.socket) -> str:
@@ -101,6 +102,7 @@ def serve(
     """
     service = Service(settings.name, log, settings.limits, settings.shield)
     listener = shared.listener if shared is not None else bind(settings.host, settings.port)
+    service.push = settings.push
     service.siblings = shared.siblings if shared is not None else None
     service.explaining.known = settings.training_rows
     with contextlib.closing(listener), service.workers:
@@ -182,9 +184,11 @@ def follow(service: Service, wanted: Wanted | None) -> bool:
         if each.digest not in known:
             known[each.digest] = Predictor(each.load())
     versions = {each.version: each for each in wanted.versions}
+    enrichers = {each.version: each.enricher(known[each.digest].manifest) for each in wanted.versions}
 
     def slot(version: int, arm: str) -> Slot:
-        return Slot(known[versions[version].digest], service.name, version, versions[version].digest, arm)
+        digest = versions[version].digest
+        return Slot(known[digest], service.name, version, digest, arm, enrichers[version])
 
     traffic = wanted.traffic
     arms = tuple(slot(arm.version, arm.name) for arm in traffic.arms)

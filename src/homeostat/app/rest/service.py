@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeostat.app.rest.explain import Explaining
 from homeostat.app.rest.metrics import Metrics
@@ -14,8 +15,6 @@ from homeostat.errors import RequestError
 from homeostat.infra.predictions import Ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from homeostat.app.rest.batching import Batcher
     from homeostat.app.rest.guard import Guard
     from homeostat.app.rest.listening import Listener
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from homeostat.core.tokens import Token
     from homeostat.core.traffic import Traffic
     from homeostat.dataops.privacy import RowShield
+    from homeostat.flow.enriching import Enricher
     from homeostat.infra.predictions import PredictionLog
     from homeostat.serving.bundle import Bundle
     from homeostat.serving.manifest import Manifest
@@ -30,13 +30,20 @@ if TYPE_CHECKING:
     from homeostat.serving.router import Router
 
 
+Push = Callable[[str | None, list[dict[str, Any]]], dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Current:
-    """A version that should see requests: its number, its bundle's digest, and how to get the bundle (called only on change)."""
+    """A version that should see requests: its number, its bundle's digest, and how to get the bundle (called only on change).
+
+    ``enricher`` gives what looks up the features that callers need not send; None where the version has none.
+    """
 
     version: int
     digest: str
     load: Callable[[], Bundle]
+    enricher: Callable[[Manifest], Enricher | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Slot:
     version: int
     digest: str
     arm: str = CHAMPION
+    enricher: Enricher | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -94,6 +102,7 @@ class Service:
     Attributes:
         problem: why what is live may be out of date; empty when it is not.
         shield: hides what the charter's privacy says; None when there is nothing to hide.
+        push: takes in events of a table, for the features that are looked up; None where there are none.
         guard: asks for tokens; None: nobody needs one.
         siblings: the other workers; None: there are none.
         batcher: is there while the server runs.
@@ -103,6 +112,7 @@ class Service:
     log: PredictionLog
     limits: Limits = field(default_factory=Limits)
     shield: RowShield | None = None
+    push: Push | None = None
     live: Live | None = None
     guard: Guard | None = None
     problem: str = ""
