@@ -21,6 +21,7 @@ from homeostat.flow.explain import (
     explain_segment,
     explained_of,
 )
+from homeostat.flow.explained import training_rows
 from homeostat.flow.ingest import ingest
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.registry import load_bundle
@@ -148,3 +149,13 @@ def test_the_command_tells_rows_of_a_file_and_refuses_what_it_cannot(tmp_path: P
     assert explained(folder, capsys, "--rows", str(given))[1]["error"]["code"] == "HS203"
     assert main(["explain", "--project", str(folder)]) == 0
     assert "word=a" in capsys.readouterr().out
+
+
+def test_a_server_finds_what_rows_are_compared_with(project: Project) -> None:
+    assert training_rows(project, "no such bundle") is None
+    fact = explain_candidate(project, candidate_to_explain(project, 1))
+    found = training_rows(project, str(fact.body["bundle"]))
+    assert found is not None
+    kept = found.arrays()
+    assert {name.partition(" ")[0] for name in kept} == {"covers", "means", "background"}
+    assert all(values.size for name, values in kept.items() if name.startswith(("covers", "means")))
