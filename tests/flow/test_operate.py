@@ -279,7 +279,7 @@ def test_a_repair_that_cannot_go_on_ends_with_an_outcome(slipping: Project, mont
         assert "HS302" in str(hopeless.require(done.outcome).body["detail"])
 
 
-def test_a_window_that_saw_a_swap_is_judged_by_one_versions_rows(slipping: Project, months: list[Month], serve_month: Serve) -> None:
+def test_in_a_window_with_a_swap_each_version_is_judged_by_its_own_rows(slipping: Project, months: list[Month], serve_month: Serve) -> None:
     from homeostat.app.demo.months import Month as Cut
     from homeostat.flow.monitor import monitor
 
@@ -292,8 +292,9 @@ def test_a_window_that_saw_a_swap_is_judged_by_one_versions_rows(slipping: Proje
     rollback(slipping)
     serve_month(slipping, Cut("2012-05", rows[500:]))
     arrive(slipping, months[16])
-    window = slipping.require(str(monitor(slipping, months[17].closes)[-1].body["window"]))
-    assert (window.body["version"], window.body["rows"], window.body["labelled"]) == (2, 500, 500)
+    judged = [slipping.require(str(diagnosis.body["window"])).body for diagnosis in monitor(slipping, months[17].closes)]
+    found = {(each["version"], each["rows"], each["labelled"]) for each in judged}
+    assert {(2, 500, 500), (1, len(rows) - 500, len(rows) - 500)} <= found
 
 
 def test_of_two_labels_for_one_row_the_later_delivery_counts(project: Project, months: list[Month], serve_month: Serve) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from homeostat.app.rest.project import pointer_of
+from homeostat.app.rest.project import wanted_of
 from homeostat.app.rest.server import ServeSettings, serve
 from homeostat.dataops.privacy import pseudonym
 from homeostat.errors import DataError
@@ -89,7 +89,7 @@ def serving(project: Project) -> Iterator[str]:
 
     with PredictionLog(project.predictions) as log:
         settings = ServeSettings(project.charter.name, port=0, shield=served_shield(project))
-        thread = Thread(target=serve, args=(settings, pointer_of(project), log), kwargs={"on_ready": tell, "stop": stop})
+        thread = Thread(target=serve, args=(settings, wanted_of(project), log), kwargs={"on_ready": tell, "stop": stop})
         thread.start()
         try:
             assert ready.wait(60)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homeostat.app.rest.project import pointer_of
+from homeostat.app.rest.project import wanted_of
 from homeostat.errors import BundleError, HomeostatError, Refusal
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.promotion import promote, rollback
@@ -93,7 +93,7 @@ def test_whatever_a_version_rests_on_cannot_be_changed(trained: Path, kind: str)
     alter(trained, target, lambda body: body.update(added="a word"))
     with open_project(trained) as project:
         assert code_of(lambda: serving(project)) in seen_first(version.id)
-        assert code_of(pointer_of(project)) in seen_first(version.id)  # what the server asks
+        assert code_of(wanted_of(project)) in seen_first(version.id)  # what the server asks
         assert (version.id, "HS711") in [(one.place, one.code) for one in check_signatures(project)]
 
 

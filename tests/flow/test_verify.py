@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from homeostat.app.cli.main import main
-from homeostat.app.rest.project import pointer_of
+from homeostat.app.rest.project import wanted_of
 from homeostat.core.facts import Fact, Problem
 from homeostat.errors import BundleError, ProjectError, Refusal
 from homeostat.flow import verify as verifying
@@ -203,13 +203,13 @@ def test_a_tampered_bundle_is_refused_with_its_name_wherever_it_is_loaded(projec
     version = champion(project)
     assert version is not None
     path = blob_path(project, version.bundle)
-    resolve = pointer_of(project)
+    resolve = wanted_of(project)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
     now = resolve()
     assert now is not None
-    loads: list[Callable[[], object]] = [lambda: load_bundle(project, version.bundle), lambda: serving(project), now.load]
+    loads: list[Callable[[], object]] = [lambda: load_bundle(project, version.bundle), lambda: serving(project), now.versions[0].load]
     for load in loads:
         with pytest.raises(BundleError, match=rf"HS401.*{version.bundle}.*altered or damaged"):
             load()
@@ -243,6 +243,6 @@ def test_a_rollback_and_the_server_refuse_what_was_tampered_with(project: Projec
     with pytest.raises(Refusal, match=f"HS711.*{newest(project, 'promotion').id}"):  # it was signed together with what it replaced
         serving(project)
     edit(project, "UPDATE moves SET fact = ? WHERE number = 2", one.id)
-    for ask in (lambda: serving(project), pointer_of(project)):
+    for ask in (lambda: serving(project), wanted_of(project)):
         with pytest.raises((ProjectError, Refusal), match=f"HS620.*{one.id}|HS620.*champion 2|HS711"):
             ask()
