@@ -27,6 +27,9 @@ from homeostat.flow.project import Project, open_project
 from homeostat.flow.registry import load_bundle
 from homeostat.flow.serving import serving
 from homeostat.flow.train import first_order, train
+from homeostat.graph.decode import decode_rows
+from homeostat.graph.encode import load_plan
+from homeostat.graph.explain import explain
 from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
 from homeostat.serving.predictor import Predictor
 
@@ -156,6 +159,7 @@ def test_a_server_finds_what_rows_are_compared_with(project: Project) -> None:
     fact = explain_candidate(project, candidate_to_explain(project, 1))
     found = training_rows(project, str(fact.body["bundle"]))
     assert found is not None
-    kept = found.arrays()
-    assert {name.partition(" ")[0] for name in kept} == {"covers", "means", "background"}
-    assert all(values.size for name, values in kept.items() if name.startswith(("covers", "means")))
+    bundle = load_bundle(project, str(fact.body["bundle"]))
+    plan = load_plan(bundle.plan)
+    rows = decode_rows(plan.inputs, [dict.fromkeys(fact.body["inputs"])])
+    assert explain(plan, rows, found, Predictor(bundle).score_decoded).base == pytest.approx(fact.body["base"])
