@@ -21,11 +21,15 @@ from homeostat.flow.explain import (
     explain_segment,
     explained_of,
 )
+from homeostat.flow.explained import training_rows
 from homeostat.flow.ingest import ingest
 from homeostat.flow.project import Project, open_project
 from homeostat.flow.registry import load_bundle
 from homeostat.flow.serving import serving
 from homeostat.flow.train import first_order, train
+from homeostat.graph.decode import decode_rows
+from homeostat.graph.encode import load_plan
+from homeostat.graph.explain import explain
 from homeostat.infra.predictions import Ids, Prediction, PredictionLog, utc_text
 from homeostat.serving.predictor import Predictor
 
@@ -148,3 +152,14 @@ def test_the_command_tells_rows_of_a_file_and_refuses_what_it_cannot(tmp_path: P
     assert explained(folder, capsys, "--rows", str(given))[1]["error"]["code"] == "HS203"
     assert main(["explain", "--project", str(folder)]) == 0
     assert "word=a" in capsys.readouterr().out
+
+
+def test_a_server_finds_what_rows_are_compared_with(project: Project) -> None:
+    assert training_rows(project, "no such bundle") is None
+    fact = explain_candidate(project, candidate_to_explain(project, 1))
+    found = training_rows(project, str(fact.body["bundle"]))
+    assert found is not None
+    bundle = load_bundle(project, str(fact.body["bundle"]))
+    plan = load_plan(bundle.plan)
+    rows = decode_rows(plan.inputs, [dict.fromkeys(fact.body["inputs"])])
+    assert explain(plan, rows, found, Predictor(bundle).score_decoded).base == pytest.approx(fact.body["base"])

@@ -83,11 +83,49 @@ def answer_schema(manifest: Manifest) -> Schema:
     return record({**told, "probabilities": record(dict.fromkeys(manifest.classes, share)), **version}, "version")
 
 
+_TEXT: Schema = {"type": "string"}
+_FLOAT: Schema = {"type": "number"}
+_VERSION: Schema = {"type": "integer", "minimum": 1}
+_ANYTHING: Schema = {"type": ["object", "null"]}
+
+
 def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
     """The schemas of a model's own rows and answers, in all protocols."""
-    text: Schema = {"type": "string"}
     rows: Schema = {"type": "array", "items": ref("Row"), "minItems": 1, "maxItems": limits.max_rows}
-    outputs = [*(each.name for each in manifest.outputs), "prediction_id"]
+    answers: Schema = {"type": "array", "items": ref("Answer")}
+    told: Schema = {"type": "array", "items": {"anyOf": [ref("Answer"), ref("Error")]}}
+    several: Schema = {"type": ["integer", "null"], "minimum": 1}
+    return {
+        "Row": row_schema(manifest),
+        "Rows": {"anyOf": [ref("Row"), rows, record({"rows": rows})]},
+        "Answer": answer_schema(manifest),
+        "Predicted": record({"model": _TEXT, "version": several, "request": _TEXT, "predictions": answers}),
+        "EachPredicted": record({"model": _TEXT, "refused": {"type": "integer", "minimum": 0}, "predictions": told}),
+        "Explanations": _explanations(manifest),
+        "Invocation": _invocation(rows),
+        **_v2_schemas(manifest),
+    }
+
+
+def _explanations(manifest: Manifest) -> Schema:
+    added = record(
+        {"field": {"enum": list(manifest.required())}, "value": PLAIN, "contribution": _FLOAT, "standard_error": _FLOAT}, "standard_error"
+    )
+    one = record({"output": _TEXT, "base": _FLOAT, "score": _FLOAT, "contributions": {"type": "array", "items": added}})
+    return record(
+        {
+            "model": _TEXT,
+            "version": _VERSION,
+            "scale": {**_TEXT, "description": "The units of base, score and contributions."},
+            "method": {"enum": ["exact", "sampled"]},
+            "compared_with": {"enum": ["training rows", "the example row"]},
+            "explanations": {"type": "array", "items": one},
+        }
+    )
+
+
+def _v2_schemas(manifest: Manifest) -> Schema:
+    names = {"enum": [*(each.name for each in manifest.outputs), "prediction_id"]}
     shape: Schema = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 2}
     tensor = record(
         {
@@ -95,77 +133,23 @@ def model_schemas(manifest: Manifest, limits: Limits) -> Schema:
             "shape": {**shape, "description": "[n] or [n, 1]"},
             "datatype": {"enum": list(VALUES)},
             "data": {"type": "array", "description": "Row by row; null is a missing value."},
-            "parameters": {"type": ["object", "null"]},
+            "parameters": _ANYTHING,
         },
         "data",
         "parameters",
     )
-    told = record(
-        {"name": {"enum": outputs}, "datatype": text, "shape": shape, "data": {"type": "array"}, "parameters": {"type": "object"}},
-        "data",
-        "parameters",
-    )
-    number: Schema = {"type": "number"}
-    added = record(
-        {"field": {"enum": list(manifest.required())}, "value": PLAIN, "contribution": number, "standard_error": number}, "standard_error"
-    )
-    explanation = record({"output": text, "base": number, "score": number, "contributions": {"type": "array", "items": added}})
-    version: Schema = {"type": "integer", "minimum": 1}
+    given = {"name": names, "datatype": _TEXT, "shape": shape, "data": {"type": "array"}, "parameters": {"type": "object"}}
+    asked = {
+        "id": {"type": ["string", "null"]},
+        "inputs": {"type": "array", "items": tensor, "minItems": 1},
+        "outputs": {"type": ["array", "null"], "items": record({"name": names, "parameters": {"type": "object"}}, "parameters")},
+        "parameters": _ANYTHING,
+    }
+    outputs = {"type": "array", "items": record(given, "data", "parameters")}
+    told = {"model_name": _TEXT, "model_version": _TEXT, "id": _TEXT, "parameters": {"type": "object"}, "outputs": outputs}
     return {
-        "Row": row_schema(manifest),
-        "Rows": {"anyOf": [ref("Row"), rows, record({"rows": rows})]},
-        "Answer": answer_schema(manifest),
-        "Predicted": record(
-            {
-                "model": text,
-                "version": {"type": ["integer", "null"], "minimum": 1},
-                "request": text,
-                "predictions": {"type": "array", "items": ref("Answer")},
-            },
-        ),
-        "EachPredicted": record(
-            {
-                "model": text,
-                "refused": {"type": "integer", "minimum": 0},
-                "predictions": {"type": "array", "items": {"anyOf": [ref("Answer"), ref("Error")]}},
-            }
-        ),
-        "Inference": record(
-            {
-                "id": {"type": ["string", "null"]},
-                "inputs": {"type": "array", "items": tensor, "minItems": 1},
-                "outputs": {
-                    "type": ["array", "null"],
-                    "items": record({"name": {"enum": outputs}, "parameters": {"type": "object"}}, "parameters"),
-                },
-                "parameters": {"type": ["object", "null"]},
-            },
-            "id",
-            "outputs",
-            "parameters",
-            examples=[_inference_example(manifest)],
-        ),
-        "Inferred": record(
-            {
-                "model_name": text,
-                "model_version": text,
-                "id": text,
-                "parameters": {"type": "object"},
-                "outputs": {"type": "array", "items": told},
-            },
-            "id",
-        ),
-        "Invocation": _invocation(rows),
-        "Explanations": record(
-            {
-                "model": text,
-                "version": version,
-                "scale": {**text, "description": "The units of base, score and contributions."},
-                "method": {"enum": ["exact", "sampled"]},
-                "compared_with": {"enum": ["training rows", "the example row"]},
-                "explanations": {"type": "array", "items": explanation},
-            }
-        ),
+        "Inference": record(asked, "id", "outputs", "parameters", examples=[_inference_example(manifest)]),
+        "Inferred": record(told, "id"),
     }
 
 
