@@ -80,6 +80,8 @@ NO_INTS = np.zeros(0, dtype=np.int64)
 CLEAN = (Numbers("n", (1, 2)), Impute("clean", "n", np.array([0.5, 0.0])))
 MIXED = (Numbers("clean", (1, 2)),)  # with NaN
 TABLE = RNG.normal(size=(5, 3))
+NARROW = (*MIXED, *(Lookup(name, 0, RNG.normal(size=(5, width))) for name, width in (("a", 1), ("b", 2), ("c", 4))))
+WIDE = (NARROW[0], *(Lookup(name, 0, RNG.normal(size=(5, width))) for name, width in (("w", 9), ("v", 40))), NARROW[1])
 WEIGHTS = RNG.normal(size=(2, 3))
 CASES: dict[str, tuple[Node, ...]] = {
     "numbers": (Numbers("o", (2, 0)),),
@@ -96,6 +98,11 @@ CASES: dict[str, tuple[Node, ...]] = {
     "clip": (*MIXED, Clip("o", "clean", np.array([-1.0, 0.5]), np.array([1.0, 0.75]))),
     "single": (Numbers("n", (0, 1)), Scale("s", "n", np.zeros(2), np.array([1.0, 1e-39])), Single("o", "s")),
     "concat": (*MIXED, Lookup("l", 0, TABLE), Concat("o", ("clean", "l", "clean"))),
+    "narrow lookups side by side": (*NARROW, Concat("o", ("a", "b", "c"))),
+    "wide lookups side by side": (*WIDE, Concat("o", ("a", "w", "v", "clean"))),
+    "lookups between others": (*NARROW, *WIDE[1:], Concat("o", ("a", "b", "clean", "c", "a", "clean", "w", "v"))),
+    "lookups in two blocks": (*NARROW, *WIDE[1:3], Concat("one", ("a", "w", "b")), Concat("o", ("b", "a", "one", "w", "clean"))),
+    "a lookup that is read alone too": (*NARROW, Indicator("i", "a"), Concat("o", ("a", "b", "i", "c", "clean"))),
     "linear": (*CLEAN, Linear("o", "clean", WEIGHTS, RNG.normal(size=3))),
     "trees": (*MIXED, random_trees(30, 2, 1)),
     "trees of many outputs": (*MIXED, random_trees(30, 2, 3)),
@@ -127,7 +134,7 @@ def test_every_node_computes_what_the_interpreter_defines(case: str, rows: int, 
         assert found["decision"].tolist() == decide(plan, expected).tolist()
 
 
-@pytest.mark.parametrize("case", ["hour", "weekday", "day", "month", "yearday", "clip", "lookup"])
+@pytest.mark.parametrize("case", ["hour", "weekday", "day", "month", "yearday", "clip", "lookup", "lookups between others"])
 def test_calendar_tables_and_limits_are_equal_to_the_last_bit(case: str, run_onnx: RunOnnx) -> None:
     width = run(Plan("regression", "y", INPUTS, CASES[case]), *block(1)).shape[1]
     plan = Plan("multiclass", "y", INPUTS, CASES[case], tuple(map(str, range(width))))

@@ -9,6 +9,7 @@ float32 and flip rows. A foreign graph brings its own.
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,12 @@ import numpy as np
 from homeostat.errors import LearningError
 from homeostat.graph.onnx_nodes import write
 from homeostat.graph.onnx_writer import IR_VERSION, Tensor, Writer, double
-from homeostat.graph.plan import widths
+from homeostat.graph.plan import Concat, Lookup, widths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homeostat.graph.plan import Interval, Plan
+    from homeostat.graph.plan import Interval, Node, Plan
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
@@ -38,9 +39,11 @@ def compile_plan(plan: Plan, metadata: Mapping[str, str] = NO_METADATA) -> bytes
         raise LearningError("HS304", "the plan has no inputs; at least one column beside the target is needed")
     graph = Writer()
     graph.known = {name: Tensor(name, graph) for name, width in widths(plan.inputs).items() if width}
+    graph.later = _neighbours(plan)
     for node in plan.nodes:
-        graph.block = node.out
-        graph.known[node.out] = write(node, graph)
+        if node.out not in graph.later:
+            graph.block = node.out
+            graph.known[node.out] = write(node, graph)
     graph.block = "outputs"
     score = graph.op("Identity", graph.known[plan.out], name="score")
     if plan.classes:
@@ -48,6 +51,18 @@ def compile_plan(plan: Plan, metadata: Mapping[str, str] = NO_METADATA) -> bytes
     if plan.interval is not None:
         _write_ends(plan.interval, graph)
     return _model(plan, graph, metadata)
+
+
+def _neighbours(plan: Plan) -> dict[str, Lookup]:
+    """Lookups that are read by nothing but blocks side by side: they are written there, as one."""
+    read = Counter(name for node in (*plan.nodes, *(plan.interval.nodes if plan.interval else ())) for name in _sources(node))
+    beside = Counter(name for node in plan.nodes if isinstance(node, Concat) for name in node.sources)
+    lookups = (node for node in plan.nodes if isinstance(node, Lookup) and node.out != plan.out)
+    return {node.out: node for node in lookups if 0 < beside[node.out] == read[node.out]}
+
+
+def _sources(node: Node) -> tuple[str, ...]:
+    return tuple(getattr(node, "sources", ())) or ((node.source,) if hasattr(node, "source") else ())
 
 
 def _write_decision(plan: Plan, graph: Writer, score: Tensor) -> None:

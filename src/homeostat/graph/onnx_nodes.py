@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,7 @@ from homeostat.graph.plan import (
     Trees,
 )
 
+NARROW = 4
 _FLOAT, _INT64, _DOUBLE = 1, 7, 11  # TensorProto
 _SUM, _NONE, _LESS_OR_EQUAL = 1, 0, 0  # TreeEnsemble: aggregate_function, post_transform, BRANCH_LEQ
 
@@ -43,6 +46,8 @@ _SUM, _NONE, _LESS_OR_EQUAL = 1, 0, 0  # TreeEnsemble: aggregate_function, post_
 @singledispatch
 def write(node: object, graph: Writer) -> Tensor:
     """Write one node's operators and return the tensor of its block, (n_rows, width) float64.
+
+    For one row an operator's call costs more than what it computes, so a formula of few operators is a fast one.
 
     Raises:
         TypeError: not a node of ``plan``.
@@ -64,6 +69,33 @@ def _pick(node: Pick, graph: Writer) -> Tensor:
 def _lookup(node: Lookup, graph: Writer) -> Tensor:
     code = graph.op("Gather", graph["codes"], graph.array(np.int64(node.column), "column"), axis=1)
     return graph.op("Gather", graph.array(double(node.table), "table"), code, axis=0)
+
+
+def _looked_up(nodes: Sequence[Lookup], graph: Writer) -> list[Tensor]:
+    """Lookups side by side in three operators: number by number, out of all columns of all tables one behind the other.
+
+    That costs more for each number, so wide ones are looked up row by row, each by itself.
+    """
+    tables = [double(node.table) for node in nodes]
+    widths = [table.shape[1] for table in tables]
+    if len(nodes) == 1 or sum(widths) > NARROW * len(nodes):
+        return [_alone(node, graph) for node in nodes]
+    columns = np.repeat(np.array([node.column for node in nodes], dtype=np.int64), widths)
+    heights = np.repeat(np.array([len(table) for table in tables], dtype=np.int64), widths)
+    starts = np.cumsum(heights) - heights
+    values = np.concatenate([table.T.ravel() for table in tables])
+    of = nodes[0].out
+    codes = graph.op("Gather", graph["codes"], graph.array(columns, f"columns of {of}"), axis=1)
+    return [graph.op("Gather", graph.array(values, f"values of {of}"), codes + graph.array(starts, f"starts of {of}"), axis=0)]
+
+
+def _alone(node: Lookup, graph: Writer) -> Tensor:
+    """A lookup that waited, written under its own name, once however many blocks it stands in."""
+    if node.out not in graph.known:
+        block, graph.block = graph.block, node.out
+        graph.known[node.out] = _lookup(node, graph)
+        graph.block = block
+    return graph[node.out]
 
 
 @write.register
@@ -129,7 +161,13 @@ def _single(node: Single, graph: Writer) -> Tensor:
 
 @write.register
 def _concat(node: Concat, graph: Writer) -> Tensor:
-    return graph.op("Concat", *(graph[source] for source in node.sources), axis=1)
+    parts: list[Tensor] = []
+    for lookups, sources in groupby(node.sources, key=lambda source: source in graph.later):
+        if lookups:
+            parts.extend(_looked_up([graph.later[source] for source in sources], graph))
+        else:
+            parts.extend(graph[source] for source in sources)
+    return graph.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 @write.register
@@ -201,10 +239,8 @@ def _link(node: Link, graph: Writer) -> Tensor:
     if node.kind == "softmax":
         return graph.op("Softmax", x, axis=1)
     if node.kind == "sigmoid":
-        small = graph.op("Exp", graph.op("Neg", graph.op("Abs", x)))  # never overflows
-        one = graph.number(1.0)
-        p = graph.op("Where", graph.op("GreaterOrEqual", x, graph.number(0.0)), one, small) / (one + small)
-        return graph.op("Concat", one - p, p, axis=1)
+        p = graph.op("Sigmoid", x)
+        return graph.op("Concat", graph.number(1.0) - p, p, axis=1)
     return x
 
 

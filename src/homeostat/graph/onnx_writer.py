@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from homeostat.graph.plan import Floats
+    from homeostat.graph.plan import Floats, Lookup
 
 ML = "ai.onnx.ml"
 OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
@@ -21,13 +21,14 @@ OPSET, ML_OPSET, IR_VERSION = 21, 5, 10
 class Writer:
     """The operators and constants written so far; ``block`` is the name that new tensors start with.
 
-    ``known`` maps the plan's block names to the tensors that hold them. ``opsets`` are the versions of the operators, by domain; a graph
-    of another program brings its own.
+    ``known`` maps the plan's block names to the tensors that hold them, ``later`` those of lookups that wait for their neighbours.
+    ``opsets`` are the versions of the operators, by domain; a graph of another program brings its own.
     """
 
     block: str = ""
     opsets: dict[str, int] = field(default_factory=lambda: {"": OPSET, ML: ML_OPSET})
     known: dict[str, Tensor] = field(default_factory=dict)
+    later: dict[str, Lookup] = field(default_factory=dict)
     operators: list[Any] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     plain: dict[tuple[str, ...], Tensor] = field(default_factory=dict)

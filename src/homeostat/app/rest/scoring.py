@@ -56,7 +56,7 @@ def _without_endless(said: Said, bad: Sequence[int], tickets: Sequence[Ticket]) 
         end = start + len(ticket.read)
         own = [row - start for row in bad if start <= row < end]
         if own:
-            ticket.failure = refuse_endless(own)
+            ticket.failure = refuse_endless(own if ticket.places is None else [ticket.places[row] for row in own])
         else:
             kept.append(ticket)
             rows.extend(range(start, end))
