@@ -7,6 +7,7 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,5 +120,16 @@ class Tally:
 
 def lost(folder: Path) -> int:
     """Records that processes took and did not write: what their deaths cost, and what those that run have not written yet."""
-    pages = (path.read_bytes() for path in folder.glob(f"*{_TALLY}"))
-    return sum(taken - kept for taken, kept in (struct.unpack("<qq", page) for page in pages if len(page) == 16))
+    return sum(taken - kept for taken, kept in _tallies(folder, 0))
+
+
+def left_behind(folder: Path, since_ns: int) -> int:
+    """Records that processes wrote which began at that moment or later, in nanoseconds since 1970, and died or still run."""
+    return sum(kept for _, kept in _tallies(folder, since_ns))
+
+
+def _tallies(folder: Path, since_ns: int) -> Iterator[tuple[int, int]]:
+    for path in folder.glob(f"*{_TALLY}"):
+        page = path.read_bytes()
+        if len(page) == 16 and int(path.stem.rpartition("-")[2], 16) >= since_ns:
+            yield struct.unpack("<qq", page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from homeostat.flow.tokens import known
 from homeostat.flow.traffic import following, versions_in
 from homeostat.infra.online_store import OnlineStore
 from homeostat.infra.predictions import PredictionLog
+from homeostat.infra.segment import left_behind
 
 if TYPE_CHECKING:
     from homeostat.core.traffic import Traffic
@@ -61,7 +63,9 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
         now = wanted_of(project)()
         strict, group_s = project.charter.deploy.log.mode == "strict", project.charter.deploy.log.group_ms / 1e3
         workers = asked.workers or project.charter.deploy.workers
+        folder = project.predictions
     version = now.versions[0].version if now else None
+    begun_ns = time.time_ns()
     listener = bind(settings.host, settings.port)
     with closing(listener), TemporaryDirectory(prefix="homeostat-") as counts:
 
@@ -78,7 +82,7 @@ def serve_project(root: Path, asked: Asked, ready: Ready) -> dict[str, int]:
         else:
             supervise(workers, work, lambda: ready(url, settings.name, version))
         logged = sum(int(path.read_text()) for path in Path(counts).glob("logged-*"))
-    return {"predictions": logged}
+    return {"predictions": logged + left_behind(folder, begun_ns)}  # of workers that were killed, too
 
 
 def settings_of(project: Project, asked: Asked) -> ServeSettings:
