@@ -56,9 +56,9 @@ def test_workers_share_the_work_their_counts_and_their_end(trained: Path) -> Non
             assert counted(client) == 30
         os.kill(crew[0], signal.SIGKILL)
         until = time.monotonic() + WAIT_S
-        while (len(children(process.pid)) < 2 or crew[0] in children(process.pid)) and time.monotonic() < until:
+        while (len(now := children(process.pid)) < 2 or crew[0] in now) and time.monotonic() < until:
             pass
-        assert len(children(process.pid)) == 2
+        assert len(now) == 2
         asked = 30
         for _ in range(10):
             with httpx.Client(base_url=ready["url"], timeout=WAIT_S) as fresh, suppress(httpx.TransportError):

@@ -129,7 +129,7 @@ def serve(
         server = _Server(config, service, lambda: on_ready(settings.url(listener)))
         stop = stop or threading.Event()
         follower = threading.Thread(target=_follow, args=(service, resolve, settings.poll_s, stop, server), name="follower", daemon=True)
-        with _signals_kept():
+        with _signals_kept(server):
             follower.start()
             try:
                 server.run(sockets=[listener])
@@ -257,12 +257,16 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Keep signals ours: uvicorn raises a caught signal again after draining, and the process would die of it before closing its log."""
+def _signals_kept(server: uvicorn.Server) -> Iterator[None]:
+    """Keep signals ours.
+
+    One that comes before uvicorn listens to them ends the server too, and one that uvicorn raises again after draining does not kill the
+    process before its log is closed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, lambda *_: setattr(server, "should_exit", True)) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ SHORT_LIFE_S, SHORT_LIVES = 5.0, 5
 """Workers that die so soon and so often in a row will not get better by being started again."""
 
 
+ENDINGS = (signal.SIGTERM, signal.SIGINT)
 Work = Callable[[int, Callable[[], object]], None]
 
 
@@ -68,7 +69,7 @@ class _Crew:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> _Crew:
-        self._before = {each: signal.signal(each, self._signalled) for each in (signal.SIGTERM, signal.SIGINT)}
+        self._before = {each: signal.signal(each, self._signalled) for each in ENDINGS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,17 +79,21 @@ class _Crew:
 
     def start(self, place: int) -> None:
         """Fork a worker."""
-        if self._ending:
-            return
         sys.stdout.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # a signal to end that comes meanwhile is for the new one too
+        if self._ending:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+            return
         process = os.fork()
         if process:
             self.members[process] = (place, time.monotonic())
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
             return
         code = 1
         try:
-            for each in self._before:
+            for each in ENDINGS:
                 signal.signal(each, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
             self._work(place, self._tell)
             code = 0
         except HomeostatError as error:
