@@ -205,7 +205,7 @@ def test_a_version_that_needs_what_callers_do_not_send_is_refused_by_name(projec
 def test_words_that_do_not_add_up_are_refused_before_anything_is_written(two: Project) -> None:
     refused(lambda: route(two, Asked(canary=(1, 0.1))), "HS430", "which is the champion")
     refused(lambda: route(two, Asked(canary=(2, 0.1)), sticky=("customer",)), "HS430", "'customer'", "season")
-    refused(lambda: route(two, Asked(segments=(("regoin", "EU", 2),))), "HS430", "'regoin'")
+    refused(lambda: route(two, Asked(segments=(("quarter", "EU", 2),))), "HS430", "'quarter'")
     private = replace(two, charter=revised(two.charter, {"privacy.pseudonymise": ["season"]}))
     refused(lambda: route(private, Asked(segments=(("season", "1", 2),))), "HS430", "private")
     gone = replace(two, charter=revised(two.charter, {"privacy.never_store": ["hr"]}))
