@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from homeostat.graph.plan import Input
 
+_STRANGE = -1
 _PLAIN = str | int | float | bool | None
 _TYPES: dict[str, Any] = {
     "number": float | None,
@@ -51,9 +52,8 @@ class JsonRows:
         self._odd: tuple[tuple[int, Callable[[Any], Any]], ...] = tuple(
             (at, reader(each)) for at, each in enumerate(numbers) if each.kind != "number"
         )
-        self._codes = tuple(
-            ({None: 0, **{text: code for code, text in enumerate(each.vocabulary, 1)}}, reader(each)) for each in categories
-        )
+        self._known = tuple(_known(each) for each in categories)
+        self._codes = tuple(reader(each) for each in categories)
         self._counts = tuple(reader(each) for each in texts)
         self._colons = self._all + sum(name.count(":") for name in taken)
         self._others = tuple(name.count(":") for name in others)
@@ -73,10 +73,10 @@ class JsonRows:
                 numbers = list(numbers)
                 for at, read in self._odd:
                     numbers[at] = read(numbers[at])
-            codes = [
-                code if (code := known.get(value)) is not None else read(value)
-                for (known, read), value in zip(self._codes, values[self._wide : self._coded], strict=True)
-            ]
+            coded = values[self._wide : self._coded]
+            codes = [known.get(value, _STRANGE) for known, value in zip(self._known, coded, strict=True)]
+            if _STRANGE in codes:
+                codes = [read(value) for read, value in zip(self._codes, coded, strict=True)]
             counts = (
                 [read(value) for read, value in zip(self._counts, values[self._coded : self._all], strict=True)] if self._counts else []
             )

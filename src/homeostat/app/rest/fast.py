@@ -45,6 +45,7 @@ class Lane:
     addresses: dict[bytes, Route | None] = field(default_factory=dict)
     _defaults: list[tuple[bytes, bytes]] = field(default_factory=list)
     _default_lines: bytes = b""
+    _usual: bytes = b""
 
     def route(self, url: bytes) -> Route | None:
         """The route of an address in its plainest form, if it predicts."""
@@ -62,6 +63,9 @@ class Lane:
         """The reply's head; ``defaults`` are the headers of every reply, a new list whenever they change."""
         if defaults is not self._defaults:
             self._defaults, self._default_lines = defaults, _lines(defaults)
+            self._usual = STATUS_LINE[200] + self._default_lines + b"content-type: " + JSON + b"\r\ncontent-length: %d\r\n\r\n"
+        if keep and reply.status == 200 and reply.content_type is JSON and not reply.headers:
+            return self._usual % len(reply.body)
         length = b"content-length: %d\r\n" % len(reply.body)
         own = b"content-type: " + reply.content_type + b"\r\n" + length + _lines(reply.headers)
         return STATUS_LINE[reply.status] + self._default_lines + own + (b"\r\n" if keep else _CLOSE + b"\r\n")
@@ -113,7 +117,7 @@ class FastLane(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One of its headers."""
-        self._given.append((name.lower(), value))
+        self._given.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Take the request, or tell uvicorn what it would have heard."""
@@ -152,7 +156,7 @@ class FastLane(HttpToolsProtocol):
         self._waiting = (route, started)
         try:
             if self._service.guard is not None:
-                self._service.guard.check(route.name, next((value for name, value in self._given if name == b"authorization"), None))
+                self._service.guard.check(route.name, self._header(b"authorization"))
             self._service.batcher.submit(begin(self._service, route, b"".join(self._body), started), self._answered)
         except Exception as error:  # noqa: BLE001  # answered, as the application answers it
             self._reply(failed(error, plain=route.name == "infer"))
@@ -165,11 +169,15 @@ class FastLane(HttpToolsProtocol):
             return None
         length = -1
         for name, value in self._given:
-            if name == b"content-length":
+            plain = name.lower()
+            if plain == b"content-length":
                 length = int(value)
-            elif name in _UNUSUAL or (name == b"content-type" and value != JSON):
+            elif plain in _UNUSUAL or (plain == b"content-type" and value != JSON):
                 return None
         return route if 0 <= length <= min(MAX_FAST_BODY, self._service.limits.max_body_bytes) else None
+
+    def _header(self, wanted: bytes) -> bytes | None:
+        return next((value for name, value in self._given if name.lower() == wanted), None)
 
     def _busy(self) -> bool:
         """Whether uvicorn answers a request of this connection."""

@@ -73,7 +73,7 @@ def reply(ticket: Ticket) -> Reply:
 
     Where the rows were answered by several versions, ``version`` is null and each prediction has its own.
     """
-    whole = ticket.slot.version if ticket.versions is None else None
+    whole = None if ticket.parts else ticket.slot.version
     return json_reply(Predicted(ticket.slot.model, whole, ticket.request, told_rows(ticket)))
 
 
@@ -83,8 +83,9 @@ def told_rows(ticket: Ticket) -> list[Told]:
         Told(name, each.prediction, each.probability, each.probabilities, each.lower, each.upper)
         for name, each in zip(ticket.ids, ticket.answers, strict=True)
     ]
-    if ticket.versions is not None:
-        for each, version in zip(told, ticket.versions, strict=True):
+    versions = ticket.versions
+    if versions is not None:
+        for each, version in zip(told, versions, strict=True):
             each.version = version
     return told
 
@@ -95,8 +96,9 @@ def _fast(live: Live, body: bytes, most: int, asked: Slot | None) -> tuple[Slot,
     try:
         if body[:1] == b"{":
             slot = slot or live.arms[live.router.arm(_decode(body), f"{getrandbits(64):x}")]
-            rows = [msgspec.Raw(body)]
-        elif slot is not None:
+            one = slot.predictor.read_json(body) if slot.enricher is None else None
+            return None if one is None else (slot, [one], [_line(body)])
+        if slot is not None:
             rows = _decode_list(body)
         else:
             return None
@@ -105,13 +107,12 @@ def _fast(live: Live, body: bytes, most: int, asked: Slot | None) -> tuple[Slot,
     if slot.enricher is not None:
         return None
     read = [one for row in rows if (one := slot.predictor.read_json(row)) is not None]
-    return (slot, read, [_line(row) for row in rows]) if 0 < len(rows) <= most and len(read) == len(rows) else None
+    return (slot, read, [_line(bytes(row)) for row in rows]) if 0 < len(rows) <= most and len(read) == len(rows) else None
 
 
-def _line(row: msgspec.Raw) -> msgspec.Raw:
+def _line(row: bytes) -> msgspec.Raw:
     """A JSON object as a log of one line each can hold it: a line break stands only between its parts."""
-    content = bytes(row)
-    return msgspec.Raw(content.replace(b"\n", b" ").replace(b"\r", b" ")) if b"\n" in content or b"\r" in content else row
+    return msgspec.Raw(row.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in row or b"\r" in row else row)
 
 
 def decode_json(body: bytes) -> Any:

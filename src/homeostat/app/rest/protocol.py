@@ -41,7 +41,7 @@ class Limits:
     max_waiting: int = 1_024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """An answer: status, whole body, and its content type."""
 
