@@ -61,12 +61,26 @@ def start(
         serve(ServeSettings(found.manifest.name, port=port, **settings), lambda: now, opened)
 
 
+def swapping(bundle: Path, folder: Path, port: int) -> None:
+    """Serve whatever number stands in the file ``version`` beside the log's folder, as if it were promoted."""
+    found = unpack(bundle.read_bytes())
+    named = folder.parent / "version"
+
+    def resolve() -> Wanted:
+        number = int(named.read_text())
+        return alone(Current(number, f"{found.manifest.graph_sha256}-{number}", lambda: found))
+
+    with closing(PredictionLog(folder)) as opened:
+        serve(ServeSettings(found.manifest.name, port=port), resolve, opened)
+
+
 STRICT = partial(PredictionLog, strict=True)
 VARIANTS: Mapping[str, Callable[[Path, Path, int], None]] = MappingProxyType(
     {
         "fast": start,
         "fast-no-log": partial(start, log=NoLog),
         "fast-strict": partial(start, log=STRICT),
+        "fast-swapping": swapping,
         "fast-shadow": partial(start, wanted=heard),
         "asgi": partial(start, fast=False),
         "asgi-no-log": partial(start, log=NoLog, fast=False),
