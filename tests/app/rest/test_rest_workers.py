@@ -72,6 +72,17 @@ def test_workers_share_the_work_their_counts_and_their_end(trained: Path) -> Non
     assert f"{asked} predictions" in out
 
 
+def test_workers_end_when_the_process_that_started_them_is_gone(trained: Path) -> None:
+    with serving_process(trained, "--workers", "2") as (process, _):
+        crew = children(process.pid)
+        process.kill()
+        process.wait()
+    until = time.monotonic() + WAIT_S
+    while any(Path(f"/proc/{each}").exists() for each in crew) and time.monotonic() < until:
+        pass
+    assert [each for each in crew if Path(f"/proc/{each}").exists()] == []
+
+
 def test_counts_of_workers_add_up() -> None:
     one, two = Metrics(), Metrics()
     for each, times in ((one, 3), (two, 2)):

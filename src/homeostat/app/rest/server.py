@@ -239,8 +239,10 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, FastLane):
                     connection.sweep(now)
-            if self._service.siblings is not None:
-                self._service.siblings.leave(self._service.metrics)
+            siblings = self._service.siblings
+            if siblings is not None:
+                siblings.leave(self._service.metrics)
+                self.should_exit = self.should_exit or siblings.orphaned
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,10 +134,16 @@ class _Crew:
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """Where the workers of a server leave their counts for each other: a file each, in a folder of theirs."""
+    """Where the workers of a server leave their counts for each other, a file each; and the process they serve for."""
 
     folder: Path
     place: int
+    supervisor: int = field(default_factory=os.getppid)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the process that started the workers is gone, so that nobody would end them."""
+        return os.getppid() != self.supervisor
 
     def leave(self, metrics: Metrics) -> None:
         """Leave the counts of this worker, in one step."""
