@@ -95,5 +95,6 @@ def test_events_that_are_none_are_refused(shop: Path, path: str, content: bytes,
         assert (found.status_code, found.json()["error"]["code"]) == (status, code), found.text
         bad = client.post("/events/orders", json={"order_id": 1, "customer": 3, "at": "yesterday", "amount": "x"})
         assert bad.status_code == 422
-        assert bad.json()["refused"][0]["code"] == "HS455"
+        assert bad.json()["error"]["code"] == "HS455"
+        assert bad.json()["error"]["fields"][0]["row"] == 0
         assert client.get("/events").status_code == 405

@@ -26,18 +26,24 @@ ERRORS: dict[int, tuple[str, ...]] = {
     400: ("HS501",),
     401: ("HS471",),
     403: ("HS471",),
-    404: ("HS504",),
+    404: ("HS454", "HS504"),
     405: ("HS504",),
     408: ("HS503",),
     413: ("HS503",),
     415: ("HS501",),
-    422: ("HS501", "HS502"),
+    422: ("HS455", "HS501", "HS502"),
     429: ("HS506",),
     431: ("HS503",),
     500: ("HS001",),
     503: ("HS503", "HS505", "HS602"),
 }
 """The statuses of refusals, and the codes that come with them."""
+_EVENT: Schema = {"type": "object", "minProperties": 1, "description": "The fields of the table."}
+_EVENTS: Schema = {"anyOf": [_EVENT, {"type": "array", "items": _EVENT, "minItems": 1}]}
+_REFUSED = record({"event": {"type": "integer"}, "code": {"type": "string"}, "message": {"type": "string"}})
+_TAKEN = record(
+    {**{name: {"type": "integer"} for name in ("taken", "repeated", "late")}, "refused": {"type": "array", "items": _REFUSED}},
+)
 _LOOKS = (401, 403, 405, 408, 431, 500)
 _POSTS = (400, 401, 403, 405, 408, 413, 415, 422, 429, 431, 500, 503)
 _WITH_AGAIN = (429, 503)
@@ -101,6 +107,14 @@ def _own_paths() -> Schema:
             rows,
             {_JSON: {"schema": ref("Explanations")}},
             description=f"At most {EXACT_ROWS} rows where values are exact, {SAMPLED_ROWS} where they are sampled. Not logged.",
+        ),
+        "/events": _post(
+            "events",
+            "Take in events of a joined table",
+            {_JSON: {"schema": _EVENTS}, LINES[0].decode(): {"schema": {"type": "string"}}},
+            {_JSON: {"schema": _TAKEN}},
+            description="For features that are looked up when a row is asked about; `/events/{table}` where several tables have such.",
+            also=(404,),
         ),
         "/invocations": _post(
             "invocations",

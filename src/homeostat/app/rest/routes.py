@@ -212,6 +212,7 @@ def _root(service: Service) -> Reply:
             "predict": "POST /predict",
             "example": {each.name: each.example for each in slot.manifest.inputs} if slot else None,
             "explain": "POST /explain",
+            **({"events": "POST /events"} if service.push is not None else {}),
             "infer": f"POST /v2/models/{service.name}/infer",
             "metadata": f"GET /v2/models/{service.name}",
             "invocations": "POST /invocations",
