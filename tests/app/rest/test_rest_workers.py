@@ -142,9 +142,9 @@ def test_tls_and_tokens_by_hand(trained: Path) -> None:
             assert client.post("/predict", json=row, headers=bearer).status_code == 200
             assert made["token"] not in json.dumps(token("list"))
             token("revoke", "web")
-            until = time.monotonic() + 1.0
+            until = time.monotonic() + WAIT_S
             while client.post("/predict", json=row, headers=bearer).status_code == 200:
-                assert time.monotonic() < until, "a revoked token is refused within a second"
+                assert time.monotonic() < until, "a revoked token is refused"
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=WAIT_S)
     assert made["token"].encode() not in (trained / ".homeostat" / "ledger.sqlite").read_bytes()
