@@ -81,13 +81,14 @@ def test_v2_tells_the_versions_and_takes_the_one_that_is_asked_for(tmp_path: Pat
         assert server.client.get("/v2/models/bike/versions/3").status_code == 404
 
 
-def test_one_bad_row_refuses_its_request_by_its_place_whatever_the_arm(tmp_path: Path) -> None:
+def test_bad_rows_refuse_their_request_by_their_places_whatever_the_arm(tmp_path: Path) -> None:
     rows = [{**ROW, "entity": f"e{n}"} for n in range(20)]
-    rows[13]["temp"] = "hot"
+    for place in (4, 7, 13, 18):
+        rows[place]["temp"] = "hot"
     with running(tmp_path, TWO[1]) as server:
         routed(server, HALVES, TWO)
         error = server.post(json=rows).json()["error"]
-        assert [(each["row"], each["field"]) for each in error["fields"]] == [(13, "temp")]
+        assert [(each["row"], each["field"]) for each in error["fields"]] == [(place, "temp") for place in (4, 7, 13, 18)]
         server.log.flush()
         assert read(tmp_path).records == []
 

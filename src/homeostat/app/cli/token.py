@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homeostat.app.cli.output import Answer, command_group, lifecycle_command, table
+from homeostat.core.tokens import SCOPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["predict", "explain", "events", "metrics"]),
+    type=click.Choice(SCOPES),
     default=("predict",),
     show_default="predict",
     help="What it may ask for; may be given again.",

@@ -124,7 +124,7 @@ def _only_here(host: str) -> bool:
 
 
 def wanted_of(project: Project) -> Resolve:
-    """What should serve now, asked as often as wanted: two indexed looks while no pointer has moved.
+    """What should serve now, asked as often as wanted: two indexed looks while no pointer has moved, and one for tokens.
 
     A version whose signature, or that of its promotion, does not hold is refused (HS711, HS712): the last good state goes on serving.
     """

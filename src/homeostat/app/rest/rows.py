@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeostat.app.rest.ticket import Ticket
 from homeostat.errors import RequestError
+from homeostat.graph.decode import LISTED
 
 if TYPE_CHECKING:
     from homeostat.app.rest.service import Live, Service, Slot
@@ -55,15 +56,21 @@ def ticket_of(service: Service, rows: list[dict[str, Any]], form: Form, started:
             part.places, part.request = places, request
             parts.append(part)
     if refused:
-        raise min(refused, key=lambda error: int(str(error.fields[0]["row"])))
+        first = min(refused, key=lambda error: _row(error.fields[0]))
+        fields = sorted((each for error in refused for each in error.fields), key=_row)
+        raise RequestError(first.code, first.message, status=first.status, fields=tuple(fields[:LISTED]), place=first.place)
     return Ticket(live.main, [read for part in parts for read in part.read], (), form, started, parts=parts)
 
 
 def _placed(error: RequestError, places: Sequence[int]) -> RequestError:
     """The error about some rows of a request, by the places they have in it."""
-    fields = tuple({**each, "row": places[int(str(each["row"]))]} for each in error.fields)
+    fields = tuple({**each, "row": places[_row(each)]} for each in error.fields)
     name = f" field {fields[0]['field']!r}" if fields[0]["field"] else ""
     return RequestError(error.code, error.message, status=error.status, fields=fields, place=f"row {fields[0]['row']}{name}")
+
+
+def _row(field: dict[str, object]) -> int:
+    return int(str(field["row"]))
 
 
 def _routed(live: Live, rows: Sequence[dict[str, Any]]) -> list[Slot]:
